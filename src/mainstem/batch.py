@@ -1,0 +1,121 @@
+"""What moves through the house: rows with their identity, what was set aside, and the fates that are counted.
+
+Every row carries one hidden column `_at`, a struct that no user SQL sees by itself:
+
+| field | meaning |
+| --- | --- |
+| o | number of the origin that made the row (`Plan.origins`) |
+| p | partition number of a source, key group of a fold |
+| n | position in the partition: file number << 40 + byte offset (or row number), Kafka offset; epoch << 32 + rank of a made row |
+| c | child: the parent's c << 20 + ordinal, for rows made out of one row by unnest or a many-lookup; else 0 |
+| t | event time in microseconds UTC, NONE if the origin has no time |
+| wm | time mark: largest event time before the row in its own partition, less lateness; NONE if nothing came before |
+| i | index of the raw record in the task that read it; -1 after a shuffle |
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+NONE = -(2**62)                       # no event time yet
+FOREVER = 2**62                       # the watermark of complete input
+FILE_SHIFT = 40                       # position in files = file number << 40 + offset
+MADE_SHIFT = 32                       # position of made rows = epoch << 32 + rank
+CHILD_SHIFT = 20                      # at most 2**20 children of one row, three levels deep
+KEY_GROUPS = 256
+
+AT = "_at"
+AT_TYPE = pa.struct([
+    ("o", pa.int16()), ("p", pa.int32()), ("n", pa.int64()), ("c", pa.int64()),
+    ("t", pa.int64()), ("wm", pa.int64()), ("i", pa.int32()),
+])
+
+# Fates of a row on a leg (the law, design section 5)
+DELIVERED, FILTERED, QUARANTINED, LATE, HELD = "delivered", "filtered", "quarantined", "late", "held"
+
+
+class Fate(NamedTuple):
+    """The key under which rows are counted: of which origin, at which node, what became of them and why."""
+
+    origin: int
+    node: str
+    fate: str
+    reason: str
+
+
+Fates = Counter[Fate]
+
+# What a kernel adds to the rows that it sets aside; the task turns them into ASIDE rows.
+REASON_FIELDS = [("_fate", pa.string()), ("_reason", pa.string()), ("_rules", pa.list_(pa.string())), ("_detail", pa.string())]
+
+# A row of the quarantine: one record that was set aside, with everything needed to look at it and to replay it.
+ASIDE = pa.schema([
+    pa.field("id", pa.string(), False),              # origin:partition:position:child@node, stable over replays
+    pa.field("fate", pa.string(), False),            # quarantined | late
+    pa.field("node", pa.string(), False),            # the step where it left
+    pa.field("reason", pa.string(), False),          # mainstem.reasons
+    pa.field("rules", pa.list_(pa.string())),        # every rule that it violated
+    pa.field("detail", pa.string()),                 # what exactly was wrong, for a person
+    pa.field("origin", pa.string(), False),          # source or step that made the row
+    pa.field("partition", pa.int32(), False),
+    pa.field("position", pa.int64(), False),
+    pa.field("child", pa.int64(), False),
+    pa.field("place", pa.string()),                  # file and offset, for a person
+    pa.field("event_time", pa.timestamp("us", "UTC")),
+    pa.field("time_mark", pa.timestamp("us", "UTC")),  # the _wm that judged it
+    pa.field("clock", pa.timestamp("us", "UTC")),    # the clock of the plan, or the row's own arrival
+    pa.field("raw", pa.binary()),                    # the bytes of the record, where it was read
+    pa.field("raw_bytes", pa.int64()),               # their number, also where only the hash was kept
+    pa.field("raw_hash", pa.string()),
+    pa.field("row", pa.string()),                    # the typed row as JSON, where it had been decoded
+    pa.field("epoch", pa.int64(), False),
+    pa.field("incarnation", pa.string(), False),
+    pa.field("release", pa.string(), False),
+])
+
+
+def identity(origin: int, partition: Any, position: Any, time: Any = None, mark: Any = None, raw: bool = True,
+             child: Any = None) -> pa.StructArray:
+    """Build the `_at` column from numpy int64 arrays of equal length; `partition` may be one number."""
+    count = len(position)
+    part = np.full(count, partition, np.int32) if np.isscalar(partition) else np.asarray(partition, np.int32)
+    full = lambda value: np.full(count, value, np.int64)  # noqa: E731
+    return pa.StructArray.from_arrays(
+        [
+            pa.array(np.full(count, origin, np.int16)), pa.array(part), pa.array(np.asarray(position, np.int64)),
+            pa.array(full(0) if child is None else np.asarray(child, np.int64)),
+            pa.array(full(NONE) if time is None else np.asarray(time, np.int64)),
+            pa.array(full(NONE) if mark is None else np.asarray(mark, np.int64)),
+            pa.array(np.arange(count, dtype=np.int32) if raw else np.full(count, -1, np.int32)),
+        ],
+        fields=list(AT_TYPE),
+    )
+
+
+def at(rows: pa.Table, name: str) -> np.ndarray:
+    """One field of the hidden column as a numpy array."""
+    column = rows.column(AT)
+    index = AT_TYPE.get_field_index(name)
+    parts = [chunk.field(index) if not chunk.offset else chunk.flatten()[index] for chunk in column.chunks]
+    if not parts:
+        return np.empty(0, AT_TYPE.field(index).type.to_pandas_dtype())
+    return np.concatenate([part.to_numpy(zero_copy_only=False) for part in parts])
+
+
+def empty(schema: pa.Schema) -> pa.Table:
+    """No rows of this schema, with the hidden column."""
+    return schema.append(pa.field(AT, AT_TYPE)).empty_table() if AT not in schema.names else schema.empty_table()
+
+
+@dataclass
+class Batch:
+    """Rows with their `_at`, what was set aside on the way (ASIDE rows), and what was counted."""
+
+    rows: pa.Table
+    aside: pa.Table = field(default_factory=ASIDE.empty_table)
+    fates: Fates = field(default_factory=Counter)

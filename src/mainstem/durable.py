@@ -1,0 +1,135 @@
+"""Files that are either whole and on disk, or not there: created exclusively, fsynced, never renamed over.
+
+Every call passes `signals.at("durable....")` first, so that tests can count durable calls and crash before any of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from mainstem import signals
+from mainstem.errors import ConcurrencyError, TransientError
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a power loss."""
+    signals.at("durable.fsync", path=str(folder))
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def folder(path: Path) -> Path:
+    """Create `path` with its missing parents, durably; one that is there is fine."""
+    if path.is_dir():
+        return path
+    folder(path.parent)
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return path
+    except OSError as error:
+        raise disk(error, path) from error
+    sync_folder(path.parent)
+    return path
+
+
+def write(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
+    """Create `path` (which must not exist) with what `fill` writes; returns (bytes, sha256) once it is on disk.
+
+    Its name must be one that nobody else uses (an attempt id in it): a crash may leave a part of it behind.
+    """
+    signals.at("durable.create", path=str(path))
+    try:
+        with path.open("xb") as file:
+            hashed = _Hashing(file)
+            fill(hashed)  # type: ignore[arg-type]
+            file.flush()
+            signals.at("durable.fsync", path=str(path))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise disk(error, path) from error
+    return hashed.size, hashed.digest.hexdigest()
+
+
+def publish(path: Path, content: bytes) -> None:
+    """Give `content` the name `path`, whole or not at all; FENCED if somebody already has that name."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    write(temporary, lambda file: file.write(content) and None)
+    try:
+        signals.at("durable.link", path=str(path))
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise ConcurrencyError(
+            "run.fenced", f"{path.name} is already there: another runner is ahead of this one",
+            where=str(path), fix="only one runner may own a pipeline; look at `mainstem runs list`",
+        ) from error
+    except OSError as error:
+        raise disk(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step: for the lease only, the one file that is ever renewed."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    write(temporary, lambda file: file.write(content) and None)
+    signals.at("durable.link", path=str(path))
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def disk(error: OSError, path: Path) -> TransientError:
+    """Turn what the file system says into an error with a remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return TransientError("disk.full", "the disk is full", where=str(path), why=str(error),
+                              fix="make room (`mainstem maintain` frees staged leftovers) and start again: it goes on")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return TransientError("disk.read_only", "cannot write there", where=str(path), why=str(error),
+                              fix="give the folder write permission and start again: it goes on")
+    return TransientError("disk.failed", "the file system refused", where=str(path), why=str(error),
+                          fix="mend the disk and start again: it goes on")
+
+
+class _Hashing:
+    """A file that remembers the size and the SHA-256 of what is written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self._file.write(data)
+        view = memoryview(data).nbytes
+        self.size += view
+        return view
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def tell(self) -> int:
+        return self.size
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True

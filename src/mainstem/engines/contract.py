@@ -1,0 +1,116 @@
+"""What the protocol asks of an engine, and what a kernel is: the two contracts that every engine shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from mainstem.batch import NONE, Fates
+from mainstem.plan.words import Node, Plan
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a kernel may know of time. All in microseconds of event time."""
+
+    epoch: int
+    before: int = NONE                    # W(n-1) of this fold
+    now: int = NONE                       # W(n); FOREVER in a closing epoch
+    clock: int = 0                        # the plan's wall clock
+    passed: frozenset[str] = frozenset()  # replay: dedupe nodes that these rows have passed already
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a kernel made of its rows. Counts come from queries of their own, never from a subtraction."""
+
+    rows: pa.Table                        # the node's columns and `_at`
+    aside: pa.Table | None = None         # input rows with `_at` + batch.REASON_FIELDS
+    fates: Fates = field(default_factory=Counter)       # filtered, quarantined, late, held (after); delivered for intakes
+    held_before: Counter[int] = field(default_factory=Counter)   # origin -> rows found in the state
+    state: pa.Table | None = None         # rows to append to the state (or the whole state, if `replace`)
+    replace: bool = False                 # `state` takes the place of everything that was loaded
+    notes: Mapping[str, int] = field(default_factory=dict)       # evaluated/NULL counts of rules, late_partial, changes ...
+
+
+# A fold's kernel is a module with three functions (engines/kernels/<body>.py):
+#   schema(node, inputs) -> pa.Schema             of its state: `_kg` int16, `_until` int64, then its own columns.
+#                                                 inputs: Mapping[input name, pa.Schema] without `_at`
+#   run(node, rows, state, times) -> Result       rows: Mapping[input name, Table] with `_at`, ordered by (o, p, n, c)
+#   compact(node, state, now) -> pa.Table         the same state without what is dead at W = now
+# A state row is dead as soon as `_until <= W`; the engine hands over only rows that are alive at W(n-1) and drops a
+# file once its largest `_until` has passed.
+FoldRun = Callable[[Node, Mapping[str, pa.Table], pa.Table, Times], Result]
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A data file that a task wrote: staged rows of an output, quarantine rows, or state."""
+
+    kind: str                             # output | aside | state
+    node: str                             # the Write node, "" for aside, the Fold node
+    path: str                             # absolute while an epoch runs, relative to the work folder in prepared-N
+    rows: int
+    bytes: int
+    sha256: str
+    low: int = 0                          # state: key groups [low, high)
+    high: int = 0
+    until: int = 0                        # state: largest `_until`
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """What a read task found out about one range: goes to every target."""
+
+    source: str
+    partition: int
+    segment: int                          # order of the range within its partition in this epoch
+    made: int                             # records read
+    largest: int                          # largest min(event time, clock) of decoded, not-future rows; NONE if none
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a task did: the only thing that goes to the driver."""
+
+    stage: str
+    task: int
+    facts: list[Fact] = []
+    fates: list[tuple[int, str, str, str, int]] = []    # (origin, node, fate, reason, rows)
+    held_before: list[tuple[int, str, int]] = []        # (origin, fold node, rows)
+    made: list[tuple[str, int]] = []                    # (node that is an origin, rows)
+    files: list[File] = []
+    replaced: list[str] = []                            # state files whose place a new one takes
+    notes: dict[str, dict[str, int]] = {}               # node -> counts
+    seconds: dict[str, float] = {}                      # node -> busy time
+
+
+class EpochPlan(msgspec.Struct, kw_only=True):
+    """plan-N: everything that the epoch depends on, fixed before its first external effect."""
+
+    epoch: int
+    incarnation: str
+    pipeline: str
+    environment: str
+    release: str
+    clock: int
+    ranges: dict[str, list[dict[str, Any]]]             # source -> plugs.Range as dict
+    progress: dict[str, dict[str, Any]]                 # source -> where the next epoch goes on
+    carry: dict[str, dict[int, int]]                    # source -> partition -> largest event time before this epoch
+    marks: dict[str, int]                               # fold -> W(n-1)
+    live: dict[str, dict[int, str]]                     # source -> partition -> live | drained | idle | gone
+    tables: dict[str, dict[str, Any]]                   # table -> {path, version, hash}
+    state: list[File] = []
+    closing: bool = False
+    publish: str = "epoch"                              # epoch | run
+    orders: list[dict[str, Any]] = []                   # replay, discard
+    flushed: dict[str, int] = {}                        # source -> watermark that an idle rule set
+    previous: str = ""                                  # sha256 of prepared-(N-1)
+
+
+class Engine(Protocol):
+    """Who carries out an epoch. The ONE action: read, compute, stage files."""
+
+    def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]: ...

@@ -1,0 +1,305 @@
+"""The contracts of everything that plugs in (sources, sinks, formats, steps), and the registry that finds them.
+
+A plug is one class with a `kind` (the word in the YAML), an `Options` model that is at once validation, editor schema and
+manual row, and abilities that the plan reads. It is found through the entry points `mainstem.sources`, `mainstem.sinks`,
+`mainstem.formats` and `mainstem.steps`, the built-in ones like anybody's. Nothing heavy is imported at module level in a
+plug but pydantic.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from mainstem.columns import Column, Columns
+from mainstem.errors import SpecError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from mainstem.plan.words import Node
+
+
+class Options(BaseModel):
+    """What a user may write for one plug: closed, frozen, every field with a description."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+
+
+# ---------------------------------------------------------------------------------------------------- formats
+
+Query = Callable[..., "pa.Table"]     # query(sql, **tables) -> Table: the one way by which a format may use DuckDB
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some whole records of one partition, as bytes, or as a file for formats that need random access."""
+
+    data: bytes | memoryview          # whole records; empty where the format reads `path` itself
+    start: int                        # position (`_at.n`) of the first byte, or of the first row for a row format
+    final: bool = True                # nothing of this file follows
+    path: str | None = None           # the file on disk, for formats that are not cut by bytes (parquet)
+    facts: Mapping[str, Any] = field(default_factory=dict)      # what `Format.open` found (header, dialect)
+    clock: np.ndarray | None = None   # arrival of each record, microseconds UTC, where the source stamps it
+    clock_column: str | None = None   # ... or the name of the field in the record that holds it
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a format made of a chunk. Every record is in `rows` or in `rejects`, never in both, never in neither."""
+
+    rows: pa.Table                    # the declared columns (+ `_extra` JSON text where `unknown: keep`)
+    record: np.ndarray                # int64[rows]: index of the record of each row, rising
+    rejects: pa.Table                 # REJECTS below
+    position: np.ndarray              # int64[records]: `_at.n` of each record
+    raw: pa.Array                     # binary[records]: the bytes of each record, without its line end
+    unknown: Mapping[str, int] = field(default_factory=dict)    # undeclared fields seen -> index of the first record
+    absent: Mapping[str, int] = field(default_factory=dict)     # declared fields missing -> index of the first record
+
+
+# rejects: record int64 (index), reason string (mainstem.reasons), detail string, column string (null if none)
+
+
+class Format(Protocol):
+    """Bytes to rows and back. Pure: the same chunk gives the same rows, on every engine, in any cut at record ends."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    cut_by: ClassVar[str]             # "bytes": cut anywhere at record ends; "rows": by row groups; "whole": never
+    encodes: ClassVar[bool]
+
+    def __init__(self, options: Any, columns: Columns, unknown: str, missing: str) -> None: ...
+
+    def open(self, path: str, head: bytes) -> Mapping[str, Any]:
+        """Look at a file once, before it is read: {"skip": bytes before the first record, header ...}. JSON-able.
+
+        `head` is its first 64 KiB. A row format adds {"rows": n}. Raises DataError when the file as a whole is bad.
+        """
+
+    def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:
+        """How many leading bytes of `data` are whole records; 0 if not even one. `final`: nothing follows `data`."""
+
+    def decode(self, chunk: Chunk, query: Query) -> Decoded: ...
+
+    def encode(self, rows: pa.Table) -> bytes:
+        """The rows as one file of this format."""
+
+
+# ---------------------------------------------------------------------------------------------------- sources
+
+
+@dataclass(frozen=True)
+class Range:
+    """A slice of one partition, fixed in plan-N; JSON-able through `dataclasses.asdict`."""
+
+    partition: int
+    start: int                        # position of its first record
+    end: int                          # position behind its last record
+    ref: Mapping[str, Any]            # the source's own: file, offset, facts of the format ...
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a source has to offer for one epoch."""
+
+    ranges: tuple[Range, ...]
+    progress: Mapping[str, Any]       # where to go on after these ranges; opaque, JSON-able, kept in prepared-N
+    partitions: Mapping[int, str]     # every partition known so far, with its name
+    drained: frozenset[int]           # partitions read to their present end once these ranges are read
+    ended: bool                       # complete input: nothing more will ever come
+    notes: tuple[Mapping[str, Any], ...] = ()   # named outcomes of whole files: {file, outcome, detail}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much one epoch should take: about so many rows and bytes."""
+
+    rows: int
+    bytes: int
+
+
+class Source(Protocol):
+    """A place where bytes come from. Called by one thread for `discover`, by many tasks for `read`."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    resumes: ClassVar[bool]           # goes on from `progress`
+    replays: ClassVar[bool]           # the same Range gives the same bytes again
+
+    def __init__(self, options: Any, format: Format, scope: Scope) -> None: ...
+
+    @property
+    def bounded(self) -> bool:
+        """Its input is complete: it will end (then `discover` says `ended`)."""
+
+    def discover(self, progress: Mapping[str, Any] | None, budget: Budget) -> Discovery:
+        """What to read next after `progress` (None: from the start), in about `budget`."""
+
+    def read(self, range: Range) -> Sequence[Chunk]:
+        """Exactly the records of `range`, in order. Raises DataError if they are gone or changed."""
+
+    def place(self, range_or_position: Mapping[str, Any]) -> str:
+        """Where that is, for a person: `inbox/a.csv:1042`."""
+
+    def acknowledge(self, progress: Mapping[str, Any]) -> None:
+        """The epoch that ended at `progress` is finished everywhere; the source may forget."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a plug lives: folders and names that it may use. All paths absolute."""
+
+    project: str                      # folder of mainstem.yaml (or of the pipeline file)
+    lake: str                         # root of the tables
+    work: str                         # state folder of this pipeline and incarnation; `work/spool` is the source's
+    pipeline: str
+    environment: str
+    name: str                         # of the source or output
+    partition: str = "source"         # files: the whole source is one partition, or each `file` is
+
+
+# ---------------------------------------------------------------------------------------------------- sinks
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A finished data file that no reader can see yet."""
+
+    path: str                         # absolute, under the folder that `Sink.staging` named
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """The identity under which a sink commits an epoch exactly once."""
+
+    app: str                          # pipeline/incarnation/output
+    version: int                      # the epoch
+    release: str
+    first: int                        # first epoch that this commit holds (== version unless `publish: run`)
+    facts: Mapping[str, str] = field(default_factory=dict)      # goes into the commit's metadata
+
+
+@dataclass(frozen=True)
+class Committed:
+    version: int                      # the sink's own version that holds the transaction
+    rows: int                         # rows that the commit added, counted from its own actions
+    already: bool = False             # it had been committed before
+
+
+class Sink(Protocol):
+    """A place where rows go, all or nothing per epoch."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    commits_with_epoch: ClassVar[bool]
+    modes: ClassVar[tuple[str, ...]]  # of append, upsert, replace
+    fixed_format: ClassVar[str | None]    # e.g. "parquet": what it stages, whatever the user says
+
+    def __init__(self, options: Any, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
+                 scope: Scope) -> None: ...
+
+    def prepare(self) -> str:
+        """Make the destination if it is missing, check its schema; its identity (a table id)."""
+
+    def stage(self, rows: pa.Table, name: str) -> Staged:
+        """Write one data file (name unique: it has an attempt id), fsynced, invisible to readers."""
+
+    def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
+        """Make the files visible in one step; a transaction that is already there is success."""
+
+    def last(self, app: str) -> int | None:
+        """The newest epoch committed under `app`, None if there is none."""
+
+    def identity(self) -> str | None:
+        """The destination's id, None if it does not exist."""
+
+    def version(self) -> int:
+        """The newest version."""
+
+    def read(self, version: int | None = None) -> pa.Table:
+        """All rows at a version (the newest if None)."""
+
+    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int) -> Mapping[str, int]:
+        """Compact small files, drop what no kept version needs; {what: number}."""
+
+
+# ---------------------------------------------------------------------------------------------------- steps
+
+
+class Binder(Protocol):
+    """Types of expressions as the engine itself sees them. Injected by `project` (engines/kernels/binder)."""
+
+    def describe(self, sql: str, inputs: Mapping[str, Columns]) -> Columns:
+        """Column names and types of a query over these inputs; SpecError with DuckDB's own message otherwise."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a step may know of an input: its columns and its nature."""
+
+    name: str
+    columns: Columns
+    bounded: bool                     # its input will end
+    judged: bool                      # every source that reaches it declares `time.lateness`
+    timed: bool                       # its rows have event time
+
+
+class Lowering(Protocol):
+    """What `plan/build` gives a step while it lowers itself (implemented in mainstem.plan.build)."""
+
+    name: str                                     # the step's name
+    inputs: tuple[Input, ...]                     # in the order of `from`
+    tables: Mapping[str, Input]                   # lookups by name; `.key(name)` gives the declared key
+    binder: Binder
+
+    def key(self, table: str) -> tuple[str, ...]: ...
+    def problem(self, code: str, what: str, *, at: Sequence[str | int] = (), why: str = "", fix: str = "") -> None:
+        """Report a problem at a path inside this step's options; building goes on where it can."""
+
+
+class Step(Protocol):
+    """A verb that a user can ask for; it lowers itself to the seven words (mainstem.plan.words)."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[Any]                        # a model, or a list/str type for steps written short
+    siblings: ClassVar[tuple[str, ...]]           # further keys beside the kind: ("select", "where", "having")
+
+    @staticmethod
+    def lower(options: Any, siblings: Mapping[str, Any], lowering: Lowering) -> Sequence[Node]:
+        """The nodes of this step, in order; the last one has the step's name."""
+
+
+# ---------------------------------------------------------------------------------------------------- registry
+
+GROUPS = ("sources", "sinks", "formats", "steps")
+
+
+@functools.cache
+def _found(group: str) -> Mapping[str, Any]:
+    return {point.name: point for point in sorted(entry_points(group=f"mainstem.{group}"), key=lambda p: p.name)}
+
+
+def kinds(group: str) -> tuple[str, ...]:
+    """The names of every plug of a group (`sources`, `sinks`, `formats`, `steps`)."""
+    return tuple(_found(group))
+
+
+@functools.cache
+def find(group: str, kind: str) -> Any:
+    """The plug class of this kind; SpecError with the known kinds and a suggestion otherwise."""
+    points = _found(group)
+    if kind not in points:
+        close = difflib.get_close_matches(kind, points, 1)
+        raise SpecError("spec.unknown_kind", f"there is no {group[:-1]} `{kind}`", why=f"known: {', '.join(points)}",
+                        fix=f"did you mean `{close[0]}`?" if close else "see `mainstem catalog`")
+    return points[kind].load()
