@@ -84,7 +84,10 @@ def identity(origin: int, partition: Any, position: Any, time: Any = None, mark:
     """Build the `_at` column from numpy int64 arrays of equal length; `partition` may be one number."""
     count = len(position)
     part = np.full(count, partition, np.int32) if np.isscalar(partition) else np.asarray(partition, np.int32)
-    full = lambda value: np.full(count, value, np.int64)  # noqa: E731
+
+    def full(value: int) -> np.ndarray:
+        return np.full(count, value, np.int64)
+
     return pa.StructArray.from_arrays(
         [
             pa.array(np.full(count, origin, np.int16)), pa.array(part), pa.array(np.asarray(position, np.int64)),

@@ -42,7 +42,7 @@ def folder(path: Path) -> Path:
     return path
 
 
-def write(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> tuple[int, str]:
     """Create `path` (which must not exist) with what `fill` writes; returns (bytes, sha256) once it is on disk.
 
     Its name must be one that nobody else uses (an attempt id in it): a crash may leave a part of it behind.
@@ -63,7 +63,7 @@ def write(path: Path, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
 def publish(path: Path, content: bytes) -> None:
     """Give `content` the name `path`, whole or not at all; FENCED if somebody already has that name."""
     temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    write(temporary, lambda file: file.write(content) and None)
+    write(temporary, lambda file: file.write(content))
     try:
         signals.at("durable.link", path=str(path))
         os.link(temporary, path)
@@ -82,7 +82,7 @@ def publish(path: Path, content: bytes) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Replace `path` by `content` in one step: for the lease only, the one file that is ever renewed."""
     temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    write(temporary, lambda file: file.write(content) and None)
+    write(temporary, lambda file: file.write(content))
     signals.at("durable.link", path=str(path))
     temporary.replace(path)
     sync_folder(path.parent)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from mainstem.columns import Column, Columns
+from mainstem.columns import Columns
 from mainstem.errors import SpecError
 
 if TYPE_CHECKING:

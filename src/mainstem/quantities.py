@@ -66,6 +66,8 @@ def _schema(pattern: str, example: str, title: str) -> WithJsonSchema:
 
 
 # In a model these fields hold microseconds, bytes and a fraction; what users write is text with a unit.
-Duration = Annotated[int, BeforeValidator(parse_duration), _schema(r"^(\d+(\.\d+)?(us|ms|s|m|h|d|w))+$|^P", "15m", "duration")]
+Duration = Annotated[
+    int, BeforeValidator(parse_duration), _schema(r"^(\d+(\.\d+)?(us|ms|s|m|h|d|w))+$|^P", "15m", "duration")
+]
 Size = Annotated[int, BeforeValidator(parse_size), _schema(r"^\d+(\.\d+)? ?([KMG]i?)?B$", "64MiB", "size")]
 Share = Annotated[float, BeforeValidator(parse_share), _schema(r"^\d+(\.\d+)? ?%$", "1%", "share")]

@@ -18,7 +18,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A record of the plan: immutable, compared by value, encoded as JSON."""
 
 
-class Time(Frozen, kw_only=True):
+class Time(Frozen, frozen=True, kw_only=True):
     """The event time of a source. Durations in microseconds."""
 
     column: str
@@ -30,7 +30,7 @@ class Time(Frozen, kw_only=True):
     partition: str = "source"             # source | file
 
 
-class Read(Frozen, kw_only=True, tag="read"):
+class Read(Frozen, frozen=True, kw_only=True, tag="read"):
     """Batches with positions from a source, decoded by a format. The node's columns are the declared ones."""
 
     source: str                           # kind of the connector
@@ -43,7 +43,7 @@ class Read(Frozen, kw_only=True, tag="read"):
     missing: str = "null"                 # null | quarantine
 
 
-class Branch(Frozen, kw_only=True):
+class Branch(Frozen, frozen=True, kw_only=True):
     """One row-local query over one input and any number of tables."""
 
     input: str
@@ -53,14 +53,14 @@ class Branch(Frozen, kw_only=True):
     dropped: tuple[tuple[str, str], ...] = ()
 
 
-class Sql(Frozen, kw_only=True, tag="sql"):
+class Sql(Frozen, frozen=True, kw_only=True, tag="sql"):
     """Row-local SQL. Relations in the queries are named after the inputs and tables, quoted."""
 
     branches: tuple[Branch, ...]
     remakes: bool = False                 # its rows are not its input rows (unnest, many-lookup, a meeting): an origin
 
 
-class Map(Frozen, kw_only=True, tag="map"):
+class Map(Frozen, frozen=True, kw_only=True, tag="map"):
     """A Python function over Arrow, run in a child process."""
 
     call: str                             # module:function
@@ -70,7 +70,7 @@ class Map(Frozen, kw_only=True, tag="map"):
     deterministic: bool = True
 
 
-class Rule(Frozen, kw_only=True):
+class Rule(Frozen, frozen=True, kw_only=True):
     """A predicate; NULL means "not evaluated" and passes."""
 
     name: str
@@ -79,7 +79,7 @@ class Rule(Frozen, kw_only=True):
     reason: str = "rule"                  # `unmatched` for the rule that a lookup makes
 
 
-class Check(Frozen, kw_only=True, tag="check"):
+class Check(Frozen, frozen=True, kw_only=True, tag="check"):
     """Split by predicates into good and set aside, all in one pass. `flag` rules append their name to `_flags`.
 
     `hide` lists columns of the input that only the rules need and the output no longer has.
@@ -89,7 +89,7 @@ class Check(Frozen, kw_only=True, tag="check"):
     hide: tuple[str, ...] = ()
 
 
-class Window(Frozen, kw_only=True, tag="window"):
+class Window(Frozen, frozen=True, kw_only=True, tag="window"):
     """Fixed windows [start, start + size), one every `every` (== size: tumbling), floor-divided from the epoch + offset."""
 
     size: int
@@ -103,7 +103,7 @@ class Window(Frozen, kw_only=True, tag="window"):
     fill: bool = False
 
 
-class Session(Frozen, kw_only=True, tag="session"):
+class Session(Frozen, frozen=True, kw_only=True, tag="session"):
     """Rows of one key less than `gap` apart. Over `rows` (needed columns, `session_start`, `session_end`, `closes_at`)."""
 
     gap: int
@@ -111,20 +111,20 @@ class Session(Frozen, kw_only=True, tag="session"):
     late: str = "quarantine"
 
 
-class Dedupe(Frozen, kw_only=True, tag="dedupe"):
+class Dedupe(Frozen, frozen=True, kw_only=True, tag="dedupe"):
     """The first row of a key within a horizon of event time passes, the others are duplicates."""
 
     within: int
     null: str = "quarantine"              # quarantine | keep: rows with a NULL key column
 
 
-class Latest(Frozen, kw_only=True, tag="latest"):
+class Latest(Frozen, frozen=True, kw_only=True, tag="latest"):
     """A table of the newest row per key by the `order` columns (event time if empty), then by arrival."""
 
     order: tuple[str, ...] = ()
 
 
-class Over(Frozen, kw_only=True, tag="over"):
+class Over(Frozen, frozen=True, kw_only=True, tag="over"):
     """Rolling columns over the rows of the same key within `range` before each row, itself included."""
 
     range: int
@@ -132,7 +132,7 @@ class Over(Frozen, kw_only=True, tag="over"):
     late: str = "quarantine"
 
 
-class Alert(Frozen, kw_only=True, tag="alert"):
+class Alert(Frozen, frozen=True, kw_only=True, tag="alert"):
     """Episodes of a condition per key: a row when it fires and one when it is resolved.
 
     The rows it reads have the by columns plus two booleans made by a Sql before it: `_when` and `_clear`.
@@ -146,7 +146,7 @@ class Alert(Frozen, kw_only=True, tag="alert"):
     values: tuple[str, ...] = ()          # input columns copied into the episode row
 
 
-class Whole(Frozen, kw_only=True, tag="whole"):
+class Whole(Frozen, frozen=True, kw_only=True, tag="whole"):
     """SQL that looks across rows of bounded input: held until the closing epoch, then run once per task."""
 
     query: str                            # over relations named after the inputs
@@ -156,7 +156,7 @@ class Whole(Frozen, kw_only=True, tag="whole"):
 Body = Window | Session | Dedupe | Latest | Over | Alert | Whole
 
 
-class Fold(Frozen, kw_only=True, tag="fold"):
+class Fold(Frozen, frozen=True, kw_only=True, tag="fold"):
     """Keyed state over event time. `by` cuts rows into key groups; () means one task."""
 
     body: Body
@@ -166,7 +166,7 @@ class Fold(Frozen, kw_only=True, tag="fold"):
     order: str = "position"               # position (source rows) | made (rows of folds: epoch, time, by columns)
 
 
-class Write(Frozen, kw_only=True, tag="write"):
+class Write(Frozen, frozen=True, kw_only=True, tag="write"):
     """Rows to a sink, tied to the epoch."""
 
     sink: str
@@ -180,7 +180,7 @@ class Write(Frozen, kw_only=True, tag="write"):
 Word = Read | Sql | Map | Check | Fold | Write
 
 
-class Node(Frozen, kw_only=True):
+class Node(Frozen, frozen=True, kw_only=True):
     """One word in its place."""
 
     name: str                             # unique; the last node of a step has the step's name, others `step/part`
@@ -191,7 +191,7 @@ class Node(Frozen, kw_only=True):
     origin: int | None = None             # its number in `Plan.origins` if it makes rows
 
 
-class Table(Frozen, kw_only=True):
+class Table(Frozen, frozen=True, kw_only=True):
     """Something that is looked at, pinned to one version per epoch."""
 
     name: str
@@ -205,7 +205,7 @@ class Table(Frozen, kw_only=True):
     latest: str | None = None             # the `latest` step whose table it is, as of the epoch before
 
 
-class Leg(Frozen, kw_only=True):
+class Leg(Frozen, frozen=True, kw_only=True):
     """The way of the rows of one origin to one end; `path` is every node between them."""
 
     origin: str
@@ -217,7 +217,7 @@ class Leg(Frozen, kw_only=True):
         return f"{self.origin} -> {self.end}"
 
 
-class Limits(Frozen, kw_only=True):
+class Limits(Frozen, frozen=True, kw_only=True):
     """When set-aside rows stop the run: more than `share` of what was read, or more than `rows`."""
 
     share: float | None = None
@@ -225,7 +225,7 @@ class Limits(Frozen, kw_only=True):
     then: str = "warn"                    # warn | stop
 
 
-class Plan(Frozen, kw_only=True):
+class Plan(Frozen, frozen=True, kw_only=True):
     """A pipeline, typed and complete. Nodes are in topological order."""
 
     pipeline: str

@@ -1,0 +1,65 @@
+"""The only place where DuckDB is opened: one in-memory connection per thread, with the settings that make answers repeatable.
+
+Kernels are functions Arrow -> Arrow; tables are registered for one query and forgotten after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_local = threading.local()
+
+# DuckDB 2.0.0 loses TRY in a pushed-down cast: TRY_CAST of a CSV column raises; without this rule it does not.
+_SETTINGS = ("SET timezone='UTC'", "SET enable_progress_bar=false", "SET preserve_insertion_order=true",
+             "SET disabled_optimizers='type_pushdown'", "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
+_threads = 1
+
+
+def configure(threads: int) -> None:
+    """How many threads each connection opened from now on may use (embedded: cores / tasks)."""
+    global _threads  # noqa: PLW0603
+    _threads = threads
+
+
+def connection() -> Any:
+    """This thread's connection."""
+    con = getattr(_local, "connection", None)
+    if con is None:
+        import duckdb
+
+        con = duckdb.connect(":memory:")
+        con.execute(f"SET threads={_threads}")
+        for setting in _SETTINGS:
+            con.execute(setting)
+        _local.connection = con
+    return con
+
+
+@contextmanager
+def tables(**relations: pa.Table) -> Iterator[Any]:
+    """The connection with these Arrow tables registered under their names, for several queries over the same tables."""
+    con = connection()
+    for name, table in relations.items():
+        con.register(name, table)
+    try:
+        yield con
+    finally:
+        for name in relations:
+            con.unregister(name)
+
+
+def query(sql: str, **relations: pa.Table) -> pa.Table:
+    """The answer of one query over these Arrow tables, as Arrow."""
+    with tables(**relations) as con:
+        return con.sql(sql).to_arrow_table()
+
+
+def quote(name: str) -> str:
+    """An SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
