@@ -187,6 +187,7 @@ class Transaction:
     release: str
     first: int                        # first epoch that this commit holds (== version unless `publish: run`)
     facts: Mapping[str, str] = field(default_factory=dict)      # goes into the commit's metadata
+    fresh: bool = False               # a rebuild: these rows take the place of everything that was there
 
 
 @dataclass(frozen=True)

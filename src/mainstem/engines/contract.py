@@ -85,6 +85,7 @@ class Report(msgspec.Struct, kw_only=True):
     replaced: list[str] = []                            # state files whose place a new one takes
     notes: dict[str, dict[str, int]] = {}               # node -> counts
     seconds: dict[str, float] = {}                      # node -> busy time
+    released: dict[str, int] = {}                       # fold -> largest bound that it let go (kept after a closing epoch)
 
 
 class EpochPlan(msgspec.Struct, kw_only=True):
@@ -107,6 +108,7 @@ class EpochPlan(msgspec.Struct, kw_only=True):
     publish: str = "epoch"                              # epoch | run
     orders: list[dict[str, Any]] = []                   # replay, discard
     flushed: dict[str, int] = {}                        # source -> watermark that an idle rule set
+    outcomes: list[dict[str, Any]] = []                 # named outcomes of whole files: {source, file, outcome, detail}
     previous: str = ""                                  # sha256 of prepared-(N-1)
 
 

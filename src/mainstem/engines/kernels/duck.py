@@ -23,7 +23,7 @@ _threads = 1
 
 def configure(threads: int) -> None:
     """How many threads each connection opened from now on may use (embedded: cores / tasks)."""
-    global _threads  # noqa: PLW0603
+    global _threads
     _threads = threads
 
 

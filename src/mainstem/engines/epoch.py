@@ -1,0 +1,225 @@
+"""The epoch protocol, once for every engine: plan, run, judge, prepare, commit, finish (design section 6).
+
+| point | on disk after it | a crash before it is mended by |
+| --- | --- | --- |
+| 1 epoch.planned | plan-N | planning anew: nothing happened |
+| 2 epoch.ran | every data file | running plan-N again: the same ranges; orphan files are swept |
+| 3 epoch.judged | nothing new | the same |
+| 4 epoch.prepared | prepared-N: the decision | the same |
+| 5 epoch.committed | one output after the other | committing the rest from prepared-N |
+| 6 epoch.finished | manifest-N | writing it; "already there" is success for every commit |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mainstem import plugs, signals
+from mainstem.batch import FOREVER, NONE
+from mainstem.clock import Clock
+from mainstem.engines import law, watermark
+from mainstem.engines.contract import Engine, EpochPlan, File, Report
+from mainstem.engines.journal import Journal, Manifest, Prepared
+from mainstem.engines.lease import Lease
+from mainstem.engines.site import QUARANTINE, Site
+from mainstem.errors import Bug, RefusedError
+from mainstem.plan.words import Plan
+
+
+class Epochs:
+    """The epochs of one incarnation, carried out by one engine under one lease."""
+
+    def __init__(self, site: Site, engine: Engine, journal: Journal, lease: Lease, clock: Clock,
+                 finished: Callable[[Manifest], None] = lambda _: None) -> None:
+        self.site, self.engine, self.journal, self.lease, self.clock = site, engine, journal, lease, clock
+        self._finished = finished
+        prepared, manifests = journal.epochs("prepared"), journal.epochs("manifest")
+        self.head: Prepared | None = journal.prepared(prepared[-1]) if prepared else None
+        self.done: Manifest | None = journal.manifest(manifests[-1]) if manifests else None
+
+    @property
+    def number(self) -> int:
+        """The number of the next epoch."""
+        return self.head.epoch + 1 if self.head else 1
+
+    def unfinished(self) -> EpochPlan | None:
+        """A plan that was written and never prepared: it is to be run again, as it is."""
+        plans = self.journal.epochs("plan")
+        return self.journal.plan(plans[-1]) if plans and plans[-1] == self.number else None
+
+    def plan(self, plan: EpochPlan) -> EpochPlan:
+        """1: fix what the epoch reads."""
+        self.lease.check()
+        self.journal.publish("plan", plan.epoch, plan)
+        signals.at("epoch.planned", epoch=plan.epoch)
+        return plan
+
+    def run(self, plan: EpochPlan, last: bool = False) -> Prepared:
+        """2 to 4: read and compute, judge, and decide."""
+        began = self.clock.monotonic()
+        reports = self.engine.run(self.site.plan, plan, self.site)
+        signals.at("epoch.ran", epoch=plan.epoch)
+        prepared = judge(self.site.plan, plan, reports, self.head)
+        prepared.last = last or plan.publish == "epoch"
+        prepared.seconds = self.clock.monotonic() - began
+        signals.at("epoch.judged", epoch=plan.epoch)
+        self.lease.check()
+        self.journal.publish("prepared", plan.epoch, prepared)
+        self.head = prepared
+        signals.at("epoch.prepared", epoch=plan.epoch)
+        return prepared
+
+    def mark_last(self) -> None:
+        """A bounded run is complete: an empty epoch says that everything up to it is to be published."""
+        if self.head is None or self.head.last or self.head.epoch == (self.done.epoch if self.done else 0):
+            return
+        head, epoch = self.head, self.number
+        plan = EpochPlan(epoch=epoch, incarnation=head.incarnation, pipeline=self.site.place.pipeline,
+                         environment=self.site.place.environment, release=head.release, clock=head.clock, ranges={},
+                         progress=head.progress, carry=head.carry, marks=head.marks, live=head.live, tables=head.tables,
+                         state=head.state, publish="run")
+        self.plan(plan)
+        prepared = Prepared(epoch=epoch, incarnation=head.incarnation, release=head.release, state=head.state, marks=head.marks,
+                            carry=head.carry, live=head.live, progress=head.progress, held=head.held, tables=head.tables,
+                            clock=head.clock, closing=head.closing, last=True)
+        self.journal.publish("prepared", epoch, prepared)
+        self.head = prepared
+        signals.at("epoch.prepared", epoch=epoch)
+
+    def finish(self) -> Manifest | None:
+        """5 and 6: publish everything that is prepared, if the newest is marked last."""
+        if self.head is None or not self.head.last or (self.done and self.done.epoch >= self.head.epoch):
+            return self.done
+        first = self.done.epoch + 1 if self.done else 1
+        waiting = [self.journal.prepared(epoch) for epoch in range(first, self.head.epoch)] + [self.head]
+        manifest = Manifest(epoch=self.head.epoch, first=first, pipeline=self.site.place.pipeline,
+                            environment=self.site.place.environment, incarnation=self.journal.incarnation,
+                            release=self.head.release, clock=self.head.clock, marks=self.head.marks,
+                            outputs=dict(self.done.outputs) if self.done else {})
+        for prepared in waiting:
+            law.add(manifest.account, prepared.account)
+            manifest.rows += prepared.rows
+            manifest.seconds += prepared.seconds
+        for name, sink in self.site.sinks().items():
+            files = [file for prepared in waiting for file in prepared.outputs.get(name, [])]
+            manifest.outputs[name] = self._commit(name, sink, files, manifest, manifest.outputs.get(name))
+        self.lease.check()
+        self.journal.publish("manifest", manifest.epoch, manifest)
+        self.done = manifest
+        signals.at("epoch.finished", epoch=manifest.epoch)
+        for name, progress in self.head.progress.items():
+            self.site.source(name).acknowledge(progress)
+        self._finished(manifest)
+        signals.at("epoch.acknowledged", epoch=manifest.epoch)
+        return manifest
+
+    def _commit(self, name: str, sink: Any, files: Sequence[File], manifest: Manifest, before: dict[str, Any] | None) -> dict[str, Any]:
+        before = before or {"version": None, "epoch": 0, "rows": 0, "identity": sink.prepare()}
+        if not files:
+            return before | {"rows": 0}
+        self.lease.check()
+        signals.at("epoch.committing", epoch=manifest.epoch, output=name)
+        transaction = plugs.Transaction(app=self.app(name), version=manifest.epoch, release=manifest.release, first=manifest.first,
+                                        facts={"pipeline": manifest.pipeline, "environment": manifest.environment,
+                                               "incarnation": manifest.incarnation, "epoch": str(manifest.epoch)})
+        staged = [plugs.Staged(file.path, file.rows, file.bytes, file.sha256) for file in files]
+        committed = sink.commit(transaction, staged)
+        rows = sum(file.rows for file in files)
+        if not committed.already and committed.rows != rows:
+            raise Bug("law.broken", f"output {name} committed {committed.rows} rows of {rows}", where=name,
+                      fix="please report this; the journal still names every file of the epoch")
+        signals.at("epoch.committed", epoch=manifest.epoch, output=name, version=committed.version)
+        return {"version": committed.version, "epoch": manifest.epoch, "rows": rows, "identity": before["identity"]}
+
+    def app(self, output: str) -> str:
+        """The transaction id of an output, in its table's log."""
+        place = self.site.place
+        return f"{place.environment}.{place.pipeline}/{self.journal.incarnation}/{output}"
+
+    def agree(self) -> None:
+        """On start: the manifest must agree with every output (CHECKPOINT_LOST, SINK_RESET)."""
+        published = self.done.outputs if self.done else {}
+        waiting = self.head.epoch if self.head and self.head.last else 0
+        for name, sink in self.site.sinks().items():
+            there, known = sink.identity(), published.get(name)
+            if known is not None and known["version"] is not None and there != known["identity"]:
+                raise RefusedError(
+                    "sink.reset", f"the table of output {name} is not the one that was written to", where=name,
+                    why="it was deleted or made anew" if there else "it is gone",
+                    fix="restore it, or start anew with `mainstem run --accept rebuild`")
+            recorded = sink.last(self.app(name)) if there else None
+            expected = known["epoch"] if known else 0
+            if recorded is not None and recorded > expected and recorded != waiting:
+                raise RefusedError(
+                    "checkpoint.lost", f"output {name} has epoch {recorded}, the journal knows {expected}", where=str(self.journal.folder),
+                    why="the state folder is older than the table",
+                    fix="restore the state folder, or start anew with `mainstem run --accept rebuild`")
+            if (recorded is not None and recorded < expected) or (recorded is None and expected):
+                raise RefusedError(
+                    "sink.reset", f"output {name} has epoch {recorded or 0}, the journal has published {expected}", where=name,
+                    why="the table was rolled back to an older version",
+                    fix="restore it, or start anew with `mainstem run --accept rebuild`")
+
+
+def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepared | None) -> Prepared:
+    """3: the watermark, the law, and what the next epoch starts from. Pure."""
+    facts = [fact for report in reports for fact in report.facts]
+    carry = watermark.carry_on(epoch.carry, facts)
+    marks = watermark.advance(plan, epoch, carry)
+    account = law.account(plan, reports, head.held if head else {})
+    outputs: dict[str, list[File]] = {}
+    for report in reports:
+        for file in report.files:
+            if file.kind != "state":
+                outputs.setdefault(QUARANTINE if file.kind == "aside" else file.node, []).append(file)
+    notes: dict[str, dict[str, int]] = {}
+    for report in reports:
+        for node, counts in report.notes.items():
+            mine = notes.setdefault(node, {})
+            for what, count in counts.items():
+                mine[what] = mine.get(what, 0) + count
+    prepared = Prepared(
+        epoch=epoch.epoch, incarnation=epoch.incarnation, release=epoch.release, outputs=outputs,
+        state=_state(epoch, reports, marks), marks=_kept(epoch, reports, marks), carry=carry, live=epoch.live,
+        progress=epoch.progress, held=_held(account), account=account, notes=notes, tables=epoch.tables, orders=epoch.orders,
+        clock=epoch.clock, rows=sum(fact.made for fact in facts), closing=epoch.closing)
+    _whole_quarantine(account, outputs)
+    return prepared
+
+
+def _state(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) -> list[File]:
+    """The state files that are alive after the epoch: the old ones that time has not passed, and the new ones."""
+    replaced = {path for report in reports for path in report.replaced}
+    new = [file for report in reports for file in report.files if file.kind == "state"]
+    old = [file for file in epoch.state if file.path not in replaced]
+    return [file for file in [*old, *new] if file.until > marks.get(file.node, NONE)]
+
+
+def _kept(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) -> dict[str, int]:
+    """The marks that judge later rows: after a closing epoch the largest bound that it released, not forever."""
+    if not epoch.closing:
+        return marks
+    released = {fold: mark for fold, mark in epoch.marks.items() if mark < FOREVER}
+    for report in reports:
+        for fold, mark in report.released.items():
+            released[fold] = max(released.get(fold, NONE), mark)
+    return released
+
+
+def _held(account: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    held: dict[str, dict[str, int]] = {}
+    for leg, row in account.items():
+        origin, end = leg.split(" -> ")
+        if row["held"]:
+            held.setdefault(end, {})[origin] = row["held"]
+    return held
+
+
+def _whole_quarantine(account: dict[str, dict[str, Any]], outputs: dict[str, list[File]]) -> None:
+    """What the legs call quarantined is in the quarantine files (a row of several legs is there once; late rows may be too)."""
+    most = max((row["quarantined"] for row in account.values()), default=0)
+    stored = sum(file.rows for file in outputs.get(QUARANTINE, []))
+    if stored < most:
+        raise Bug("law.broken", f"{most} rows are quarantined on one leg, the quarantine files hold {stored}", where=QUARANTINE,
+                  fix="nothing of this epoch was published; please report this with the pipeline file")

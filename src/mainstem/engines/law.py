@@ -1,0 +1,128 @@
+"""The conservation law: every row has exactly one fate on every leg of its way (design section 5).
+
+Per leg and epoch: made + held before = delivered + filtered + quarantined + late + held after. Every number comes from a
+count of its own, so the law can fail; when it does, the pipeline stops before the epoch is decided.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, QUARANTINED
+from mainstem.engines.contract import Report
+from mainstem.errors import Bug
+from mainstem.plan.words import Fold, Leg, Plan, Write
+
+REPLAY = 1 << 14         # added to the origin number of rows that are replayed from the quarantine
+
+_SET_ASIDE = (FILTERED, QUARANTINED, LATE)
+
+
+def account(plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, Any]]:
+    """The account of every leg; raises Bug `law.broken` naming the leg, its numbers and what does not match.
+
+    `held_before` is what the epoch before left in each fold (fold -> origin -> rows): the state must still hold it.
+    """
+    made: Counter[str] = Counter()
+    fates: Counter[tuple[str, str, str, str]] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
+    for report in reports:
+        for name, count in report.made:
+            made[name] += count
+        for fact in report.facts:
+            made[fact.source] += fact.made
+        for origin, node, fate, reason, count in report.fates:
+            fates[(name_of(plan, origin), node, fate, reason)] += count
+        for origin, fold, count in report.held_before:
+            found[(fold, name_of(plan, origin))] += count
+
+    legs = {}
+    for leg in _legs(plan, made, fates):
+        row = _leg(leg, made[leg.origin], found[(leg.end, leg.origin)], fates)
+        _balance(leg, row)
+        if isinstance(_end(plan, leg).word, Fold):
+            expected = held_before.get(leg.end, {}).get(leg.origin, 0)
+            if expected != row["held_before"]:
+                raise _broken(leg, row, f"the epoch before left {expected} rows in {leg.end}, its state has {row['held_before']}")
+        legs[leg.name] = row
+    _files(plan, legs, reports)
+    return legs
+
+
+def name_of(plan: Plan, origin: int) -> str:
+    """The name of an origin number, `replay:NAME` for rows that come back from the quarantine."""
+    return f"replay:{plan.origins[origin - REPLAY]}" if origin >= REPLAY else plan.origins[origin]
+
+
+def add(total: dict[str, dict[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The account of two stretches of epochs, one after the other: what was held in between counts once."""
+    for leg, row in more.items():
+        if leg not in total:
+            total[leg] = {**row, "reasons": dict(row["reasons"])}
+            continue
+        sum_, held = total[leg], row["held"]
+        for key in ("made", DELIVERED, *_SET_ASIDE):
+            sum_[key] += row[key]
+        sum_["held"] = held
+        for reason, count in row["reasons"].items():
+            sum_["reasons"][reason] = sum_["reasons"].get(reason, 0) + count
+    return total
+
+
+def _end(plan: Plan, leg: Leg) -> Any:
+    return plan.node(leg.end)
+
+
+def _legs(plan: Plan, made: Mapping[str, int], fates: Iterable[tuple[str, str, str, str]]) -> list[Leg]:
+    """The plan's legs, and for origins that are replayed the same ways again."""
+    replayed = {name for name in made if name.startswith("replay:")} | {
+        origin for origin, *_ in fates if origin.startswith("replay:")}
+    more = [Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path) for leg in plan.legs
+            if f"replay:{leg.origin}" in replayed]
+    return [*plan.legs, *more]
+
+
+def _leg(leg: Leg, made: int, held_before: int, fates: Mapping[tuple[str, str, str, str], int]) -> dict[str, Any]:
+    on_the_way = {leg.origin.removeprefix("replay:"), *leg.path, leg.end}
+    row: dict[str, Any] = {"made": made, "held_before": held_before, DELIVERED: 0, FILTERED: 0, QUARANTINED: 0, LATE: 0, HELD: 0,
+                           "reasons": {}}
+    for (origin, node, fate, reason), count in sorted(fates.items()):
+        if origin != leg.origin or node not in on_the_way or not count:
+            continue
+        if fate in (DELIVERED, HELD):
+            if node == leg.end:
+                row[fate] += count
+        else:
+            row[fate] += count
+            row["reasons"][f"{fate}: {node}: {reason}"] = count
+    return row
+
+
+def _balance(leg: Leg, row: Mapping[str, Any]) -> None:
+    came = row["made"] + row["held_before"]
+    went = sum(row[fate] for fate in (DELIVERED, FILTERED, QUARANTINED, LATE, HELD))
+    if came != went:
+        raise _broken(leg, row, f"{came} rows came and {went} have a fate")
+
+
+def _broken(leg: Leg, row: Mapping[str, Any], why: str) -> Bug:
+    numbers = ", ".join(f"{key} {value}" for key, value in row.items() if key != "reasons")
+    return Bug("law.broken", f"leg {leg.name} does not balance", where=leg.name, why=f"{why} ({numbers})",
+               fix="nothing of this epoch was published; please report this with the pipeline file")
+
+
+def _files(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[Report]) -> None:
+    """Ends are physical: what the legs deliver to an output is what its staged files hold."""
+    staged: Counter[str] = Counter()
+    for report in reports:
+        for file in report.files:
+            if file.kind == "output":
+                staged[file.node] += file.rows
+    for node in plan.of(Write):
+        delivered = sum(row[DELIVERED] for name, row in legs.items() if name.endswith(f" -> {node.name}"))
+        if delivered != staged[node.name]:
+            raise Bug("law.broken", f"output {node.name} does not match its legs", where=node.name,
+                      why=f"the legs deliver {delivered} rows, its files hold {staged[node.name]}",
+                      fix="nothing of this epoch was published; please report this with the pipeline file")

@@ -1,0 +1,106 @@
+"""One runner per incarnation: a lease of 15 s that names its holder and is renewed while the runner lives.
+
+A takeover creates the next numbered lease file exclusively, so two contenders cannot both win; the old holder finds a
+higher number and stops. On the same host the lease of a dead process is void at once. The journal's exclusive files are
+the fence behind it: even a holder that slept through all this cannot publish an epoch twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from mainstem import durable
+from mainstem.clock import Clock, iso
+from mainstem.errors import ConcurrencyError, MainstemError
+
+SECONDS = 15
+_NAME = re.compile(r"^lease-(\d{6})\.json$")
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process started, in the kernel's ticks: tells a living process from another with its old number."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+class Lease:
+    """The right to run one incarnation; `check` before each step that others can see."""
+
+    def __init__(self, folder: Path, clock: Clock, takeover: bool = False) -> None:
+        self._folder, self._clock = folder, clock
+        self._me: dict[str, Any] = {"host": socket.gethostname(), "boot": _boot(), "pid": os.getpid(),
+                                    "started": _started(os.getpid())}
+        self._stop = threading.Event()
+        number, holder = self._newest()
+        if holder and not takeover and not self._void(holder):
+            raise ConcurrencyError(
+                "run.held", f"this pipeline is run by process {holder['pid']} on {holder['host']}",
+                where=str(folder), why=f"its lease runs until {iso(holder['until'])}",
+                fix="stop it, or wait, or take over with `--takeover` (the other one then stops by itself)")
+        self._number = number + 1
+        self._lost = ""
+        durable.publish(self._path(self._number), self._content())
+        for older in range(max(1, number - 1), self._number):
+            self._path(older).unlink(missing_ok=True)
+        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._renewer.start()
+
+    def check(self) -> None:
+        """Stop if somebody took over."""
+        if self._lost or self._newest()[0] > self._number:
+            raise ConcurrencyError("run.fenced", "another runner took this pipeline over", where=str(self._folder),
+                                   why=self._lost, fix="see who runs it with `mainstem runs list`")
+
+    def release(self) -> None:
+        """Give the right back."""
+        self._stop.set()
+        self._renewer.join()
+        if self._newest()[0] == self._number:
+            self._path(self._number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"lease-{number:06d}.json"
+
+    def _content(self) -> bytes:
+        return json.dumps(self._me | {"until": self._clock.now() + SECONDS * 1_000_000}).encode()
+
+    def _newest(self) -> tuple[int, dict[str, Any]]:
+        numbers = [int(match[1]) for entry in self._folder.iterdir() if (match := _NAME.match(entry.name))]
+        if not numbers:
+            return 0, {}
+        try:
+            return max(numbers), json.loads(self._path(max(numbers)).read_text())
+        except (OSError, ValueError):
+            return max(numbers), {}
+
+    def _void(self, holder: dict[str, Any]) -> bool:
+        if holder["host"] == self._me["host"]:
+            if holder["boot"] != self._me["boot"] or _started(holder["pid"]) != holder["started"]:
+                return True
+        return bool(holder["until"] < self._clock.now())
+
+    def _renew(self) -> None:
+        while not self._stop.wait(SECONDS / 3):
+            if self._newest()[0] != self._number:
+                self._lost = "a newer lease is there"
+                return
+            try:
+                durable.replace(self._path(self._number), self._content())
+            except MainstemError as error:
+                self._lost = str(error)
+                return

@@ -1,0 +1,107 @@
+"""The embedded engine: tasks on threads of this process. DuckDB, Arrow and the Delta writer release the GIL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.batch import NONE
+from mainstem.engines import staging, watermark
+from mainstem.engines.contract import EpochPlan, Report
+from mainstem.engines.kernels import duck
+from mainstem.engines.read import run_read
+from mainstem.engines.replay import run_replay
+from mainstem.engines.site import Site
+from mainstem.engines.tables import load_tables
+from mainstem.engines.tasks import Outcome, Parcel, raised, run_fold, scatter
+from mainstem.plan.words import Fold, Node, Plan, Read
+
+
+class Local:
+    """Places tasks on `tasks` threads; one per process is enough."""
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+        duck.configure(1)
+        self._pool = ThreadPoolExecutor(tasks, thread_name_prefix="task")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
+        """Read, compute and stage one epoch: every read task, then every fold in the order of the plan."""
+        tables = load_tables(site, epoch)
+        outcomes = self._all([*_reads(plan, epoch, site, tables), *run_replay(plan, epoch, site, tables)])
+        reports = [outcome.report for outcome in outcomes]
+        facts = [fact for report in reports for fact in report.facts]
+        marks = watermark.advance(plan, epoch, watermark.carry_on(epoch.carry, facts))
+        parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
+        _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
+        for node in plan.of(Fold):
+            done = self._all(self._fold(plan, epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables))
+            reports += [outcome.report for outcome in done]
+            _sort(parcels, done, plan, {})
+        return reports
+
+    def _all(self, calls: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+        if len(calls) == 1:
+            return [calls[0]()]
+        waiting = [self._pool.submit(call) for call in calls]
+        try:
+            return [future.result() for future in waiting]
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _fold(self, plan: Plan, epoch: EpochPlan, site: Site, node: Node, parcels: Sequence[Parcel], now: int,
+              tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
+        assert isinstance(node.word, Fold)
+        state = [file for file in epoch.state if file.node == node.name]
+        if not parcels and not state:
+            return []
+        tasks = self.tasks if node.word.by else 1
+        rewrite = staging.rewrites(state, tasks)
+        mine: defaultdict[int, list[Parcel]] = defaultdict(list)
+        for parcel in parcels:
+            for number, rows in scatter(node, parcel.rows, tasks):
+                mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
+        alive = {number for number in range(tasks) for low, high in [staging.bounds(number, tasks)]
+                 if any(file.low < high and file.high > low for file in state)}
+        return [_call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite)
+                for number in sorted(alive | set(mine))]
+
+
+def _reads(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
+    calls: list[Callable[[], Outcome]] = []
+    for node in plan.of(Read):
+        segments: defaultdict[int, int] = defaultdict(int)
+        for range_ in epoch.ranges.get(node.name, []):
+            segment = segments[range_["partition"]]
+            segments[range_["partition"]] += 1
+            calls.append(_call(run_read, site, epoch, node, len(calls), segment, range_, tables))
+    return calls
+
+
+def _call(function: Callable[..., Outcome], *args: Any) -> Callable[[], Outcome]:
+    return lambda: function(*args)
+
+
+def _sort(parcels: defaultdict[str, list[Parcel]], outcomes: Sequence[Outcome], plan: Plan,
+          before: Mapping[tuple[str, int, int], int]) -> None:
+    """Put parcels before their folds; the first fold on the way makes the marks of read rows final."""
+    for outcome in outcomes:
+        for parcel in outcome.parcels:
+            rows = parcel.rows
+            if parcel.raise_by is not None:
+                word = plan.node(parcel.raise_by[0]).word
+                assert isinstance(word, Read)
+                lateness = word.time.lateness if word.time else None
+                rows = raised(rows, before.get(parcel.raise_by, NONE), lateness)
+            parcels[parcel.fold].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
+
+

@@ -1,0 +1,122 @@
+"""Deciding what the next epoch is: ranges, partition states, clock, tables, and whether it closes.
+
+Everything that an epoch depends on is fixed here, before its first external effect, and written into plan-N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mainstem.batch import NONE
+from mainstem.clock import Clock
+from mainstem.engines import watermark
+from mainstem.engines.contract import EpochPlan
+from mainstem.engines.journal import Prepared
+from mainstem.engines.site import Site
+from mainstem.plan.words import Fold, Node, Read
+from mainstem.plugs import Budget, Discovery
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the person wants the run to go."""
+
+    follow: bool = False                  # go on when the input is exhausted, and publish every epoch
+    flush: bool = False                   # close every window at the end, even of growing input
+    budget: Budget = Budget(300_000, 32 << 20)
+    orders: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass
+class Planner:
+    """Remembers between epochs only what the wall clock says: since when a partition has been quiet."""
+
+    site: Site
+    clock: Clock
+    wish: Wish
+    quiet: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
+        """plan-N, or None if there is nothing to do now."""
+        last = head or Prepared(epoch=0, incarnation=incarnation, release=release)
+        found = {node.name: self._discover(node, last) for node in self.site.plan.of(Read)}
+        ended = all(discovery.ended or self.wish.flush for discovery in found.values())
+        ranges = {name: [asdict(range_) for range_ in discovery.ranges] for name, discovery in found.items() if discovery.ranges}
+        live = {name: self._live(self.site.plan.node(name), discovery, last) for name, discovery in found.items()}
+        plan = EpochPlan(
+            epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
+            release=release, clock=max(last.clock, self.clock.now()), ranges=ranges,
+            progress={name: dict(discovery.progress) for name, discovery in found.items()}, carry=last.carry, marks=last.marks,
+            live=live, tables={}, state=last.state, publish="epoch" if self.wish.follow else "run",
+            orders=[dict(order) for order in self.wish.orders],
+            outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes])
+        plan.flushed = self._flushed(plan)
+        plan.closing = not ranges and not plan.orders and ended and self._unclosed(plan, last, head)
+        if ranges or plan.orders or plan.closing or plan.outcomes or self._moves(plan, last):
+            return plan
+        return None
+
+    def ended(self, head: Prepared | None) -> bool:
+        """Whether every source has complete input and has been read to its end."""
+        last = head or Prepared(epoch=0, incarnation="", release="")
+        return all(self._discover(node, last).ended for node in self.site.plan.of(Read))
+
+    def _discover(self, node: Node, last: Prepared) -> Discovery:
+        return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget)  # type: ignore[no-any-return]
+
+    def _live(self, node: Node, discovery: Discovery, last: Prepared) -> dict[int, str]:
+        """What every partition is to the watermark now."""
+        assert isinstance(node.word, Read)
+        time, states = node.word.time, {}
+        brings = {range_.partition for range_ in discovery.ranges}
+        for partition in discovery.partitions:
+            key = (node.name, partition)
+            if partition not in discovery.drained:
+                states[partition] = watermark.LIVE
+            elif time is not None and time.partition == "file":
+                states[partition] = watermark.LEFT
+            elif partition in brings:
+                states[partition] = watermark.DRAINED
+            else:
+                since = self.quiet.setdefault(key, self.clock.monotonic())
+                idle_after = time.idle_after if time else None
+                was_idle = last.live.get(node.name, {}).get(partition) == watermark.IDLE
+                gone = idle_after is not None and self.clock.monotonic() - since >= idle_after / 1e6
+                states[partition] = watermark.IDLE if was_idle or gone else watermark.DRAINED
+                continue
+            self.quiet.pop(key, None)
+        return states
+
+    def _flushed(self, plan: EpochPlan) -> dict[str, int]:
+        """`idle: {then: flush}`: the end of the newest open window of every fold behind a source that went all idle."""
+        flushed = {}
+        for node in self.site.plan.of(Read):
+            assert isinstance(node.word, Read)
+            time, states = node.word.time, plan.live.get(node.name, {})
+            if time is None or time.idle_then != "flush" or not states or any(s != watermark.IDLE for s in states.values()):
+                continue
+            folds = {fold.name for fold in self.site.plan.of(Fold) if node.name in self.site.plan.sources_of(fold.name)}
+            ends = [file.until for file in plan.state if file.node in folds and file.until < 2**61]
+            if ends:
+                flushed[node.name] = max(ends)
+        return flushed
+
+    def _unclosed(self, plan: EpochPlan, last: Prepared, head: Prepared | None) -> bool:
+        """A closing epoch is due if folds still hold something, and never twice in a row."""
+        return head is not None and not last.closing and bool(self.site.plan.of(Fold))
+
+    def _moves(self, plan: EpochPlan, last: Prepared) -> bool:
+        """Whether an epoch without rows would still change something: positions, idle states, a watermark."""
+        if last.closing and not plan.ranges and plan.live == last.live:
+            return False
+        before = last.progress
+        if before and plan.progress != before:
+            return True
+        idle = {(name, part) for name, parts in plan.live.items() for part, state in parts.items() if state == watermark.IDLE}
+        was = {(name, part) for name, parts in last.live.items() for part, state in parts.items() if state == watermark.IDLE}
+        if idle != was:
+            return True
+        marks = watermark.advance(self.site.plan, plan, plan.carry)
+        return any(mark > plan.marks.get(fold, NONE) for fold, mark in marks.items())

@@ -1,0 +1,110 @@
+"""Where an epoch runs: the plan, its folders, and its plugs opened once per process.
+
+An engine hands every task the same site; one that runs tasks in other processes rebuilds it there from `facts`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mainstem import plugs
+from mainstem.columns import Columns
+from mainstem.plan.words import Node, Plan, Read, Write
+
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Folders and names, all absolute; JSON-able."""
+
+    project: str                      # folder of the project
+    lake: str                         # root of the tables
+    work: str                         # state folder of the pipeline: journal, state files, spool, releases
+    pipeline: str
+    environment: str = "default"
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+class Site:
+    """A plan in its place. Sources, sinks and formats are made on first use, one per process (and thread-safe to get)."""
+
+    def __init__(self, plan: Plan, place: Place, *, tasks: int = 2, memory: int = 1 << 30,
+                 code: tuple[str, ...] = ()) -> None:
+        self.plan, self.place, self.tasks, self.memory = plan, place, tasks, memory
+        self.code = code or (place.project,)          # where the user's Python is found
+        self.work = Path(place.work)
+        self._made: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """The thing of this name, made on first use."""
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+    def source(self, name: str) -> Any:
+        """The source of a Read node."""
+        return self.once(f"source/{name}", lambda: self._open_source(name, self.plan.node(name).word))
+
+    def _open_source(self, name: str, word: Any) -> Any:
+        kind = plugs.find("sources", word.source)
+        partition = word.time.partition if word.time else "source"
+        return kind(self.options(kind, word.options), self.format(name, word), self.scope(name, partition))
+
+    def format(self, name: str, word: Read) -> Any:
+        """The format that decodes a source's records."""
+        def make() -> Any:
+            kind = plugs.find("formats", word.format)
+            return kind(self.options(kind, word.format_options), word.declared, word.unknown, word.missing)
+        return self.once(f"format/{name}", make)
+
+    def sink(self, node: Node) -> Any:
+        """The sink of a Write node."""
+        return self.once(f"sink/{node.name}", lambda: self._sink(node.step, node.word, node.columns))
+
+    def _sink(self, name: str, word: Any, columns: Columns) -> Any:
+        assert isinstance(word, Write)
+        kind = plugs.find("sinks", word.sink)
+        chosen = kind.fixed_format or word.format
+        form = plugs.find("formats", chosen) if chosen else None
+        opened = form(self.options(form, word.format_options), columns, "ignore", "null") if form else None
+        return kind(self.options(kind, word.options), columns, word.mode, word.key, opened, self.scope(name))
+
+    def quarantine(self) -> Any:
+        """The sink of everything that was set aside: a Delta table beside the outputs."""
+        def make() -> Any:
+            from mainstem.engines.aside import COLUMNS
+
+            kind = plugs.find("sinks", "delta")
+            options = kind.Options.model_validate({"table": f"{self.place.pipeline}_{QUARANTINE}"})
+            return kind(options, COLUMNS, "append", (), None, self.scope(QUARANTINE))
+        return self.once("sink/quarantine!", make)
+
+    def sinks(self) -> dict[str, Any]:
+        """Every sink by its node's name, the quarantine last."""
+        return {node.name: self.sink(node) for node in self.plan.of(Write)} | {QUARANTINE: self.quarantine()}
+
+    def options(self, kind: Any, raw: Mapping[str, Any]) -> Any:
+        """A plug's options, with the secrets put in at the last moment."""
+        return kind.Options.model_validate(self._reveal(dict(raw)))
+
+    def _reveal(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for name, secret in self.place.secrets.items():
+                value = value.replace("${secret:" + name + "}", secret)
+            return value
+        if isinstance(value, Mapping):
+            return {key: self._reveal(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._reveal(item) for item in value]
+        return value
+
+    def scope(self, name: str, partition: str = "source") -> plugs.Scope:
+        place = self.place
+        return plugs.Scope(place.project, place.lake, place.work, place.pipeline, place.environment, name, partition)

@@ -1,0 +1,115 @@
+"""Files that a task writes and files of state that it reads. Names carry an attempt id; prepared-N lists the winners."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mainstem import durable
+from mainstem.batch import KEY_GROUPS
+from mainstem.engines import journal
+from mainstem.engines.contract import File
+
+_FILES_PER_FOLD = 24                  # more than this and the fold's tasks write their state anew, as one file each
+_CACHE_BYTES = 256 << 20
+
+
+def bounds(task: int, tasks: int) -> tuple[int, int]:
+    """The key groups [low, high) of a task."""
+    return -(-task * KEY_GROUPS // tasks), -(-(task + 1) * KEY_GROUPS // tasks)
+
+
+def task_of(groups: np.ndarray, tasks: int) -> np.ndarray:
+    """The task of each key group."""
+    return groups.astype(np.int64) * tasks // KEY_GROUPS
+
+
+def rewrites(files: Sequence[File], tasks: int) -> bool:
+    """Whether a fold's state is to be written anew: too many files, or cut for another number of tasks."""
+    ranges = [bounds(task, tasks) for task in range(tasks)]
+    fits = all(any(low <= file.low and file.high <= high for low, high in ranges) for file in files)
+    return not fits or len(files) > _FILES_PER_FOLD * tasks
+
+
+def write_state(root: Path, node: str, epoch: int, rows: pa.Table, low: int, high: int) -> File:
+    """One immutable file of a fold's state."""
+    folder = durable.folder(root / "state" / _safe(node))
+    path = folder / f"{epoch:012d}-{low:03d}-{secrets.token_hex(6)}.arrow"
+
+    def fill(file: object) -> None:
+        with pa.ipc.new_file(file, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(rows.combine_chunks())
+
+    size, sha256 = durable.write(path, fill)
+    until = pa.compute.max(rows.column("_until")).as_py()
+    return File(kind="state", node=node, path=str(path.relative_to(root)), rows=rows.num_rows, bytes=size, sha256=sha256,
+                low=low, high=high, until=until)
+
+
+class StateCache:
+    """State files read in this process, by their immutable path; the least used leave first."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[str, pa.Table] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def put(self, path: str, table: pa.Table) -> None:
+        with self._lock:
+            if path not in self._tables:
+                self._tables[path] = table
+                self._bytes += table.nbytes
+            while self._bytes > _CACHE_BYTES and len(self._tables) > 1:
+                self._bytes -= self._tables.popitem(last=False)[1].nbytes
+
+    def get(self, path: str) -> pa.Table | None:
+        with self._lock:
+            if path in self._tables:
+                self._tables.move_to_end(path)
+                return self._tables[path]
+        return None
+
+
+_cache = StateCache()
+
+
+def remember(root: Path, file: File, rows: pa.Table) -> None:
+    """Keep in memory what was just written."""
+    _cache.put(str(root / file.path), rows)
+
+
+def load_state(root: Path, files: Sequence[File], low: int, high: int, before: int, schema: pa.Schema) -> pa.Table:
+    """The rows of a fold's state in key groups [low, high) that are alive at W(n-1); a damaged file is a clear stop."""
+    parts = []
+    for file in files:
+        if file.high <= low or file.low >= high or file.until <= before:
+            continue
+        table = _read(root, file)
+        groups = table.column("_kg").to_numpy()
+        alive = table.column("_until").to_numpy() > before
+        if file.low < low or file.high > high:
+            alive &= (groups >= low) & (groups < high)
+        parts.append(table if alive.all() else table.filter(pa.array(alive)))
+    return pa.concat_tables(parts).cast(schema) if parts else schema.empty_table()
+
+
+def _read(root: Path, file: File) -> pa.Table:
+    key = str(root / file.path)
+    if (known := _cache.get(key)) is not None:
+        return known
+    path = journal.verify(file, root)
+    content = path.read_bytes()
+    journal.check_hash(path, content, file.sha256)
+    table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+    _cache.put(key, table)
+    return table
+
+
+def _safe(node: str) -> str:
+    return node.replace("/", "-")

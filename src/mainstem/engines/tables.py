@@ -1,0 +1,36 @@
+"""The tables that rows are looked up in, pinned for one epoch: by content hash, or as of the epoch before (`latest`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.batch import KEY_GROUPS, NONE
+from mainstem.engines import staging
+from mainstem.engines.contract import EpochPlan
+from mainstem.engines.site import Site
+from mainstem.engines.tasks import fold_kernel, input_schemas
+from mainstem.plan.words import Table
+
+
+def load_tables(site: Site, epoch: EpochPlan) -> dict[str, pa.Table]:
+    """Every table of the plan as plan-N pinned it."""
+    return {table.name: _load(site, epoch, table) for table in site.plan.tables}
+
+
+def _load(site: Site, epoch: EpochPlan, table: Table) -> pa.Table:
+    if table.latest is not None:
+        return _latest(site, epoch, table.latest)
+    pinned = epoch.tables[table.name]
+    from mainstem.engines.kernels import tables
+
+    return site.once(f"table/{table.name}/{pinned['hash']}", lambda: tables.open_pinned(pinned["path"]))  # type: ignore[no-any-return]
+
+
+def _latest(site: Site, epoch: EpochPlan, fold: str) -> pa.Table:
+    node = site.plan.node(fold)
+    kernel: Any = fold_kernel(node)
+    files = [file for file in epoch.state if file.node == fold]
+    state = staging.load_state(site.work, files, 0, KEY_GROUPS, NONE, kernel.schema(node, input_schemas(site, node)))
+    return kernel.table(node, state)  # type: ignore[no-any-return]

@@ -1,0 +1,271 @@
+"""What one task does between two shuffles: rows in -> kernels -> files and rows for the next shuffle. The same on every engine.
+
+A *read* task takes one range of one source; a *fold* task takes its key groups of one fold. Either then carries the rows
+down every row-local reader until they reach an output (a file is staged) or the next fold (a parcel per fold).
+"""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mainstem import signals
+from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
+from mainstem.clock import SystemClock
+from mainstem.engines import aside, staging
+from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
+from mainstem.engines.kernels import keys
+from mainstem.engines.law import name_of
+from mainstem.engines.site import Site
+from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Sql, Write
+
+_ticks = SystemClock()
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Rows on their way into a fold: from which node, made by whom, in what order among the parcels."""
+
+    fold: str
+    input: str
+    rows: pa.Table                        # needed columns and `_at`
+    order: tuple[Any, ...]                # (0, source, partition, segment) or (1, fold, task)
+    raise_by: tuple[str, int, int] | None = None      # a read task's (source, partition, segment): its marks are not final
+
+
+@dataclass
+class Outcome:
+    """What a task hands back: its report, and the parcels for the folds behind it."""
+
+    report: Report
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+@dataclass
+class Raw:
+    """The records of the chunk that a read task is working on, so that what it sets aside keeps its bytes."""
+
+    records: pa.Array
+    clock: np.ndarray | None
+    place: Any
+
+
+class Task:
+    """One task of one epoch. Not shared between threads."""
+
+    def __init__(self, site: Site, epoch: EpochPlan, stage: str, number: int, tables: Mapping[str, pa.Table],
+                 order: tuple[Any, ...], raise_by: tuple[str, int, int] | None = None,
+                 only: frozenset[str] | None = None, passed: frozenset[str] = frozenset()) -> None:
+        self.site, self.epoch, self.stage, self.number = site, epoch, stage, number
+        self.tables, self.order, self.raise_by = tables, order, raise_by
+        self.only, self.passed = only, passed            # a replay goes only down these nodes, and passes these dedupes
+        self.fates: Fates = Counter()
+        self.made: Counter[str] = Counter()
+        self.notes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.report = Report(stage=stage, task=number)
+        self.parcels: list[Parcel] = []
+        self.aside: list[pa.Table] = []
+        self.rows: defaultdict[str, list[pa.Table]] = defaultdict(list)     # Write node -> rows to stage
+        self.raw: Raw | None = None
+
+    # ------------------------------------------------------------------------------------------- down the plan
+
+    def flow(self, node: Node, rows: pa.Table) -> None:
+        """Carry a node's rows to all of its readers."""
+        if not rows.num_rows:
+            return
+        for reader in self.site.plan.readers(node.name):
+            if self.only is not None and reader.name not in self.only:
+                continue
+            if isinstance(reader.word, Write):
+                self.deliver(reader, rows)
+                self.rows[reader.name].append(rows)
+            elif isinstance(reader.word, Fold):
+                self.send(reader, node.name, rows)
+            else:
+                self.flow(reader, self.local(reader, node.name, rows))
+
+    def local(self, node: Node, source: str, rows: pa.Table) -> pa.Table:
+        """One row-local word."""
+        began = _ticks.monotonic()
+        kernel = _row_kernel(node)
+        result = kernel.run(node, {source: rows}, self.tables, Times(self.epoch.epoch, clock=self.epoch.clock), self.site)
+        if node.origin is not None:
+            self.deliver(node, rows)
+            self.made[node.name] += result.rows.num_rows
+        self.take(node, result)
+        self.seconds[node.name] += _ticks.monotonic() - began
+        return result.rows
+
+    def send(self, fold: Node, source: str, rows: pa.Table) -> None:
+        assert isinstance(fold.word, Fold)
+        needed = fold.word.needs[fold.inputs.index(source)]
+        self.parcels.append(Parcel(fold.name, source, rows.select([*needed, AT]), self.order, self.raise_by))
+
+    def deliver(self, end: Node, rows: pa.Table) -> None:
+        """Count what reaches an end, by origin."""
+        for origin, count in by_origin(rows).items():
+            self.fates[Fate(origin, end.name, DELIVERED, "")] += count
+
+    def take(self, node: Node, result: Result) -> None:
+        """Keep what a kernel counted and set aside."""
+        self.fates.update(result.fates)
+        self.notes[node.name].update(result.notes)
+        if result.aside is not None and result.aside.num_rows:
+            raw = self.raw
+            self.aside.append(aside.from_rows(
+                result.aside, node=node.name, names=self.origin_name, epoch=self.epoch, raw=raw.records if raw else None,
+                clock=raw.clock if raw else None, place=raw.place if raw else None))
+
+    def origin_name(self, number: int) -> str:
+        """The name of an origin number, for a person."""
+        return name_of(self.site.plan, number)
+
+    # --------------------------------------------------------------------------------------------------- the end
+
+    def finish(self) -> Outcome:
+        """Write the staged files and close the report."""
+        report, attempt = self.report, secrets.token_hex(6)
+        for name, parts in self.rows.items():
+            sink = self.site.sink(self.site.plan.node(name))
+            self._stage(name, sink, pa.concat_tables(parts).drop_columns([AT]), attempt, "output")
+        if self.aside:
+            self._stage("quarantine", self.site.quarantine(), pa.concat_tables(self.aside), attempt, "aside")
+        report.fates = [(*fate, count) for fate, count in sorted(self.fates.items()) if count]
+        report.made = sorted(self.made.items())
+        report.notes = {node: dict(counts) for node, counts in self.notes.items() if counts}
+        report.seconds = dict(self.seconds)
+        signals.tell("task.finished", stage=self.stage, task=self.number)
+        return Outcome(report, self.parcels)
+
+    def _stage(self, name: str, sink: Any, rows: pa.Table, attempt: str, kind: str) -> None:
+        began = _ticks.monotonic()
+        label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{attempt}"
+        staged = sink.stage(rows, label)
+        self.report.files.append(File(kind=kind, node=name, path=staged.path, rows=staged.rows, bytes=staged.bytes,
+                                      sha256=staged.sha256))
+        self.seconds[name] += _ticks.monotonic() - began
+
+
+def by_origin(rows: pa.Table) -> dict[int, int]:
+    """How many rows of each origin."""
+    if not rows.num_rows:
+        return {}
+    origins = at(rows, "o")
+    if origins[0] == origins[-1] and (origins == origins[0]).all():
+        return {int(origins[0]): len(origins)}
+    values, counts = np.unique(origins, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist()))
+
+
+def _row_kernel(node: Node) -> Any:
+    name = {Sql: "sql", Check: "check", Map: "python"}[type(node.word)]
+    return importlib.import_module(f"mainstem.engines.kernels.{name}")
+
+
+# ----------------------------------------------------------------------------------------------------- folds
+
+
+def fold_kernel(node: Node) -> Any:
+    """The kernel module of a fold: engines/kernels/<body>.py."""
+    assert isinstance(node.word, Fold)
+    return importlib.import_module(f"mainstem.engines.kernels.{type(node.word.body).__name__.lower()}")
+
+
+def raised(rows: pa.Table, before: int, lateness: int | None) -> pa.Table:
+    """The rows with their marks raised by what came before their segment in its own partition."""
+    if before == NONE or lateness is None or not rows.num_rows:
+        return rows
+    marks = np.maximum(at(rows, "wm"), before - lateness)
+    column = rows.column(AT).combine_chunks()
+    parts = column.flatten()
+    fields = list(column.type)
+    index = column.type.get_field_index("wm")
+    parts[index] = pa.array(marks)
+    return rows.set_column(rows.column_names.index(AT), AT, pa.StructArray.from_arrays(parts, fields=fields))
+
+
+def scatter(node: Node, rows: pa.Table, tasks: int) -> list[tuple[int, pa.Table]]:
+    """Cut rows by the key groups of their fold into its tasks; adds `_kg`."""
+    assert isinstance(node.word, Fold)
+    groups = keys.key_groups(rows, node.word.by)
+    rows = rows.append_column("_kg", pa.array(groups, pa.int16()))
+    if tasks == 1 or not node.word.by:
+        return [(0, rows)]
+    target = staging.task_of(groups, tasks)
+    return [(task, part) for task in range(tasks) if (part := rows.filter(pa.array(target == task))).num_rows]
+
+
+def run_fold(site: Site, epoch: EpochPlan, node: Node, number: int, tasks: int, parcels: Sequence[Parcel],
+             now: int, tables: Mapping[str, pa.Table], rewrite: bool,
+             only: frozenset[str] | None = None, passed: frozenset[str] = frozenset()) -> Outcome:
+    """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
+    signals.tell("task.started", stage=node.name, task=number)
+    task = Task(site, epoch, node.name, number, tables, (1, node.name, number), only=only)
+    began = _ticks.monotonic()
+    assert isinstance(node.word, Fold)
+    kernel, before = fold_kernel(node), epoch.marks.get(node.name, NONE)
+    inputs = input_schemas(site, node)
+    schema = kernel.schema(node, inputs)
+    low, high = staging.bounds(number, tasks)
+    files = [file for file in epoch.state if file.node == node.name]
+    state = staging.load_state(site.work, files, low, high, before, schema)
+    rows = {name: _gather(parcels, name, inputs[name]) for name in node.inputs}
+    result = kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed))
+    task.take(node, result)
+    task.report.held_before = [(origin, node.name, count) for origin, count in sorted(result.held_before.items()) if count]
+    if node.origin is not None:
+        task.made[node.name] += result.rows.num_rows
+    _keep_state(task, node, kernel, result, state, files, (low, high), now, rewrite)
+    task.report.released = {node.name: _released(node.word, state, result.rows)}
+    task.seconds[node.name] += _ticks.monotonic() - began
+    task.flow(node, result.rows)
+    return task.finish()
+
+
+def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:
+    """The largest bound that is closed once everything is let go: later rows are judged by it."""
+    beyond = 2 * word.body.within if isinstance(word.body, Dedupe) else 1
+    times = int(at(rows, "t").max()) + beyond if rows.num_rows else NONE
+    until = state.column("_until").to_numpy() if state.num_rows else np.array([NONE])
+    return max(times, int(until[until < FOREVER].max(initial=NONE)))
+
+
+def _keep_state(task: Task, node: Node, kernel: Any, result: Result, state: pa.Table, files: Sequence[File],
+                span: tuple[int, int], now: int, rewrite: bool) -> None:
+    delta = result.state
+    replaced = result.replace or rewrite
+    if rewrite and not result.replace:
+        whole = pa.concat_tables([state, delta]) if delta is not None else state
+        delta = kernel.compact(node, whole, now)
+    if replaced:
+        task.report.replaced = [file.path for file in files if file.low < span[1] and file.high > span[0]]
+    if delta is not None and delta.num_rows:
+        file = staging.write_state(task.site.work, node.name, task.epoch.epoch, delta, *span)
+        staging.remember(task.site.work, file, delta)
+        task.report.files.append(file)
+
+
+def input_schemas(site: Site, node: Node) -> dict[str, pa.Schema]:
+    """What each input of a fold brings: its needed columns, without `_at`."""
+    assert isinstance(node.word, Fold)
+    schemas = {}
+    for name, needed in zip(node.inputs, node.word.needs):
+        types = {column.name: column.type.arrow for column in site.plan.node(name).columns}
+        schemas[name] = pa.schema([(column, types[column]) for column in needed])
+    return schemas
+
+
+def _gather(parcels: Sequence[Parcel], name: str, schema: pa.Schema) -> pa.Table:
+    parts = [parcel.rows for parcel in sorted(parcels, key=lambda parcel: parcel.order) if parcel.input == name]
+    if not parts:
+        return empty(schema).append_column("_kg", pa.array([], pa.int16()))
+    return pa.concat_tables(parts, promote_options="permissive")
