@@ -31,7 +31,8 @@ class Epochs:
     """The epochs of one incarnation, carried out by one engine under one lease."""
 
     def __init__(self, site: Site, engine: Engine, journal: Journal, lease: Lease, clock: Clock,
-                 finished: Callable[[Manifest], None] = lambda _: None) -> None:
+                 finished: Callable[[Manifest], None] = lambda _: None, fresh: bool = False) -> None:
+        self.fresh = fresh                    # a rebuild: the first commit takes the place of everything before it
         self.site, self.engine, self.journal, self.lease, self.clock = site, engine, journal, lease, clock
         self._finished = finished
         prepared, manifests = journal.epochs("prepared"), journal.epochs("manifest")
@@ -114,15 +115,17 @@ class Epochs:
         signals.at("epoch.acknowledged", epoch=manifest.epoch)
         return manifest
 
-    def _commit(self, name: str, sink: Any, files: Sequence[File], manifest: Manifest, before: dict[str, Any] | None) -> dict[str, Any]:
+    def _commit(self, name: str, sink: Any, files: Sequence[File], manifest: Manifest,
+                before: dict[str, Any] | None) -> dict[str, Any]:
         before = before or {"version": None, "epoch": 0, "rows": 0, "identity": sink.prepare()}
-        if not files:
+        fresh = self.fresh and self.done is None
+        if not files and not fresh:
             return before | {"rows": 0}
         self.lease.check()
         signals.at("epoch.committing", epoch=manifest.epoch, output=name)
         transaction = plugs.Transaction(app=self.app(name), version=manifest.epoch, release=manifest.release, first=manifest.first,
                                         facts={"pipeline": manifest.pipeline, "environment": manifest.environment,
-                                               "incarnation": manifest.incarnation, "epoch": str(manifest.epoch)})
+                                               "incarnation": manifest.incarnation, "epoch": str(manifest.epoch)}, fresh=fresh)
         staged = [plugs.Staged(file.path, file.rows, file.bytes, file.sha256) for file in files]
         committed = sink.commit(transaction, staged)
         rows = sum(file.rows for file in files)
@@ -152,7 +155,8 @@ class Epochs:
             expected = known["epoch"] if known else 0
             if recorded is not None and recorded > expected and recorded != waiting:
                 raise RefusedError(
-                    "checkpoint.lost", f"output {name} has epoch {recorded}, the journal knows {expected}", where=str(self.journal.folder),
+                    "checkpoint.lost", f"output {name} has epoch {recorded}, the journal knows {expected}",
+                    where=str(self.journal.folder),
                     why="the state folder is older than the table",
                     fix="restore the state folder, or start anew with `mainstem run --accept rebuild`")
             if (recorded is not None and recorded < expected) or (recorded is None and expected):

@@ -89,10 +89,8 @@ class Lease:
             return max(numbers), {}
 
     def _void(self, holder: dict[str, Any]) -> bool:
-        if holder["host"] == self._me["host"]:
-            if holder["boot"] != self._me["boot"] or _started(holder["pid"]) != holder["started"]:
-                return True
-        return bool(holder["until"] < self._clock.now())
+        dead = holder["boot"] != self._me["boot"] or _started(holder["pid"]) != holder["started"]
+        return holder["host"] == self._me["host"] and dead or bool(holder["until"] < self._clock.now())
 
     def _renew(self) -> None:
         while not self._stop.wait(SECONDS / 3):

@@ -25,7 +25,7 @@ class Wish:
 
     follow: bool = False                  # go on when the input is exhausted, and publish every epoch
     flush: bool = False                   # close every window at the end, even of growing input
-    budget: Budget = Budget(300_000, 32 << 20)
+    budget: Budget = field(default_factory=lambda: Budget(300_000, 32 << 20))
     orders: Sequence[Mapping[str, Any]] = ()
 
 
@@ -45,15 +45,16 @@ class Planner:
         ended = all(discovery.ended or self.wish.flush for discovery in found.values())
         ranges = {name: [asdict(range_) for range_ in discovery.ranges] for name, discovery in found.items() if discovery.ranges}
         live = {name: self._live(self.site.plan.node(name), discovery, last) for name, discovery in found.items()}
+        folds = {fold.name for fold in self.site.plan.of(Fold)}
         plan = EpochPlan(
             epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
             release=release, clock=max(last.clock, self.clock.now()), ranges=ranges,
             progress={name: dict(discovery.progress) for name, discovery in found.items()}, carry=last.carry, marks=last.marks,
-            live=live, tables={}, state=last.state, publish="epoch" if self.wish.follow else "run",
+            live=live, tables={}, state=[file for file in last.state if file.node in folds], publish="epoch" if self.wish.follow else "run",
             orders=[dict(order) for order in self.wish.orders],
             outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes])
         plan.flushed = self._flushed(plan)
-        plan.closing = not ranges and not plan.orders and ended and self._unclosed(plan, last, head)
+        plan.closing = not ranges and not plan.orders and ended and self._unclosed(last, head)
         if ranges or plan.orders or plan.closing or plan.outcomes or self._moves(plan, last):
             return plan
         return None
@@ -103,7 +104,7 @@ class Planner:
                 flushed[node.name] = max(ends)
         return flushed
 
-    def _unclosed(self, plan: EpochPlan, last: Prepared, head: Prepared | None) -> bool:
+    def _unclosed(self, last: Prepared, head: Prepared | None) -> bool:
         """A closing epoch is due if folds still hold something, and never twice in a row."""
         return head is not None and not last.closing and bool(self.site.plan.of(Fold))
 

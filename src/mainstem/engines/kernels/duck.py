@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 _local = threading.local()
 
 # DuckDB 2.0.0 loses TRY in a pushed-down cast: TRY_CAST of a CSV column raises; without this rule it does not.
-_SETTINGS = ("SET timezone='UTC'", "SET enable_progress_bar=false", "SET preserve_insertion_order=true",
-             "SET disabled_optimizers='type_pushdown'", "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
+# Python's own variables are no relations: a name in SQL means a registered table or nothing.
+_SETTINGS = ("SET timezone='UTC'", "SET python_enable_replacements=false", "SET enable_progress_bar=false",
+             "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'", "SET autoinstall_known_extensions=false",
+             "SET default_null_order='nulls_last'")
 _threads = 1
 
 
@@ -27,17 +29,22 @@ def configure(threads: int) -> None:
     _threads = threads
 
 
+def open_connection() -> Any:
+    """A new connection to an empty in-memory database of its own, with the settings of the house."""
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    con.execute(f"SET threads={_threads}")
+    for setting in _SETTINGS:
+        con.execute(setting)
+    return con
+
+
 def connection() -> Any:
     """This thread's connection."""
     con = getattr(_local, "connection", None)
     if con is None:
-        import duckdb
-
-        con = duckdb.connect(":memory:")
-        con.execute(f"SET threads={_threads}")
-        for setting in _SETTINGS:
-            con.execute(setting)
-        _local.connection = con
+        con = _local.connection = open_connection()
     return con
 
 

@@ -43,7 +43,7 @@ class Local:
         parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
         for node in plan.of(Fold):
-            done = self._all(self._fold(plan, epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables))
+            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables))
             reports += [outcome.report for outcome in done]
             _sort(parcels, done, plan, {})
         return reports
@@ -58,7 +58,7 @@ class Local:
             for future in waiting:
                 future.cancel()
 
-    def _fold(self, plan: Plan, epoch: EpochPlan, site: Site, node: Node, parcels: Sequence[Parcel], now: int,
+    def _fold(self, epoch: EpochPlan, site: Site, node: Node, parcels: Sequence[Parcel], now: int,
               tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
         assert isinstance(node.word, Fold)
         state = [file for file in epoch.state if file.node == node.name]

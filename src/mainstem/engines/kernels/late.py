@@ -1,0 +1,120 @@
+"""Lateness and the account of a fold: who came too late, the rows it sets aside, and how they are counted.
+
+A row is late iff what it belongs to had ended by `max(_at.wm, W(n-1))`: judged on the row alone, so the cut of the stream into
+epochs cannot show (design section 4).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mainstem.batch import AT, FOREVER, LATE, NONE, REASON_FIELDS, Fate, Fates, at
+from mainstem.engines.contract import Times
+
+ALWAYS = 2**63 - 1                     # `_until` of state that no watermark ends
+_REASONS = pa.schema(REASON_FIELDS)
+
+
+def limit(rows: pa.Table, times: Times) -> np.ndarray:
+    """Up to which moment time had passed when each row came: max(_at.wm, W(n-1)), int64 microseconds."""
+    return np.maximum(at(rows, "wm"), times.before)
+
+
+def pick(rows: pa.Table, mask: np.ndarray) -> pa.Table:
+    """The rows where the mask is true; the same table if that is all of them."""
+    return rows if mask.all() else rows.filter(pa.array(mask))
+
+
+def aside(rows: pa.Table, fate: str, reason: str, detail: pa.Array | str) -> pa.Table:
+    """Rows with the columns that say why they were set aside."""
+    count = rows.num_rows
+    details = pa.repeat(pa.scalar(detail), count) if isinstance(detail, str) else detail
+    added = [pa.repeat(pa.scalar(fate), count), pa.repeat(pa.scalar(reason), count),
+             pa.repeat(pa.scalar([], pa.list_(pa.string())), count), details.cast(pa.string())]
+    for field, column in zip(_REASONS, added):
+        rows = rows.append_column(field, column)
+    return rows
+
+
+def late_rows(rows: pa.Table, late: np.ndarray, bound: np.ndarray, passed: np.ndarray, what: str) -> pa.Table | None:
+    """The late rows as aside rows, each with its bound and the mark that it came after; None if there are none.
+
+    `what` is the sentence's subject, as in "its window ended at".
+    """
+    if not late.any():
+        return None
+    detail = pc.binary_join_element_wise(f"{what} ", moments(bound[late]), ", time had passed ", moments(passed[late]), "")
+    return aside(pick(rows, late), LATE, LATE, detail)
+
+
+def moments(us: np.ndarray) -> pa.Array:
+    """Times in microseconds as RFC 3339 text."""
+    shown = np.clip(us, -62_135_596_800_000_000, 253_402_300_799_999_999)
+    texts = pa.array(np.datetime_as_string(shown.astype("datetime64[us]"), unit="us", timezone="UTC").astype(object), pa.string())
+    texts = pc.replace_substring_regex(texts, r"\.?0*Z$", "Z") if len(texts) else texts
+    return pc.if_else(pa.array(us >= FOREVER), "the end of the input", pc.if_else(pa.array(us <= NONE), "nothing", texts))
+
+
+def tally(fates: Fates, node: str, fate: str, reason: str, origins: np.ndarray) -> None:
+    """Count rows by their origin (an array of `_at.o`) under one fate."""
+    for origin, count in per_origin(origins).items():
+        fates[Fate(origin, node, fate, reason)] += count
+
+
+def per_origin(origins: np.ndarray) -> Counter[int]:
+    """How many rows each origin has."""
+    numbers, counts = np.unique(origins, return_counts=True)
+    return Counter(dict(zip(numbers.tolist(), counts.tolist())))
+
+
+def alive(state: pa.Table, times: Times) -> pa.Table:
+    """The state rows that W(n-1) has not passed; the engine leaves out whole files only."""
+    return pick(state, state.column("_until").to_numpy() > times.before)
+
+
+def still(state: pa.Table, now: int) -> pa.Table:
+    """What is left of a state at W = now: the `compact` of folds whose rows only die."""
+    return pick(state, state.column("_until").to_numpy() > now)
+
+
+def state_rows(groups: np.ndarray, until: np.ndarray, rows: pa.Table, columns: tuple[str, ...] | list[str]) -> pa.Table:
+    """State rows: `_kg`, `_until`, these columns of the rows, `_at`."""
+    table = rows.select([*columns, AT])
+    table = table.add_column(0, pa.field("_until", pa.int64()), pa.array(until))
+    return table.add_column(0, pa.field("_kg", pa.int16()), pa.array(groups))
+
+
+def time_order(rows: pa.Table) -> np.ndarray:
+    """Indices that put rows in the order of event time, then identity: the same whatever order they came in."""
+    identity = [at(rows, name) for name in ("o", "p", "n", "c")]
+    event = at(rows, "t")
+    if _ascending(identity):               # the usual case: one stable sort, or none
+        return np.argsort(event, kind="stable")
+    o, p, n, c = identity
+    return np.lexsort((c, n, p, o, event))
+
+
+def arrival(rows: pa.Table, order: str) -> np.ndarray:
+    """Indices that put rows in the order in which they came: `position` of source rows, epoch and time of `made` ones."""
+    o, p, n, c = (at(rows, name) for name in ("o", "p", "n", "c"))
+    if order == "made":                    # n = epoch << 32 | rank; (t, p, n) within an epoch
+        return np.lexsort((c, n, p, at(rows, "t"), o, n >> 32))
+    if _ascending([o, p, n, c]):
+        return np.arange(rows.num_rows)
+    return np.lexsort((c, n, p, o))
+
+
+def _ascending(columns: list[Any]) -> bool:
+    """Whether rows are ordered by these columns already."""
+    equal = np.ones(max(len(columns[0]) - 1, 0), bool)
+    for values in columns:
+        before, after = values[:-1], values[1:]
+        if (equal & (before > after)).any():
+            return False
+        equal &= before == after
+    return True

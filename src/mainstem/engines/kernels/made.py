@@ -1,0 +1,97 @@
+"""Rows that a fold makes: the user's query, its types, and the identity of each row.
+
+Identity (batch.AT_TYPE): o = the node's origin number, p = key group of the by columns, n = epoch << 32 | rank, where rank counts
+within the key group by event time, then by columns. So it depends neither on the number of tasks nor on arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mainstem.batch import AT, MADE_SHIFT, NONE, empty, identity
+from mainstem.engines.kernels.duck import query
+from mainstem.engines.kernels.keys import key_groups
+from mainstem.errors import DataError
+from mainstem.plan.words import Node
+
+_UTC = pa.timestamp("us", "UTC")
+
+
+def ask(node: Node, sql: str, **relations: pa.Table) -> pa.Table:
+    """The answer of a node's query. DataError `sql.overflow` or `sql.failed` with DuckDB's own words if it fails."""
+    try:
+        return query(sql, **relations)
+    except duckdb.OutOfRangeException as error:
+        raise overflow(node, error) from error
+    except duckdb.Error as error:
+        raise DataError("sql.failed", "the query failed on these rows", where=node.name, why=str(error),
+                        fix="guard the expression (TRY_CAST, CASE) or set such rows aside with a rule before this step") from error
+
+
+def overflow(node: Node, error: Exception) -> DataError:
+    """The error for a number that does not fit its type."""
+    return DataError("sql.overflow", "a result does not fit its type", where=node.name, why=str(error),
+                     fix="cast to a wider type, for instance sum(x::DECIMAL(38,0))")
+
+
+def instants(us: np.ndarray) -> pa.Array:
+    """int64 microseconds as timestamps in UTC."""
+    return pa.array(us, pa.int64()).view(_UTC)
+
+
+def micros(column: pa.ChunkedArray) -> np.ndarray:
+    """Timestamps as int64 microseconds; NONE for NULL."""
+    values = column.cast(_UTC).cast(pa.int64())
+    return pc.fill_null(values, NONE).to_numpy()
+
+
+def columns_of(node: Node) -> pa.Schema:
+    """The node's columns in Arrow, without `_at`."""
+    return pa.schema([pa.field(column.name, column.type.arrow) for column in node.columns])
+
+
+def nothing(node: Node) -> pa.Table:
+    """No rows of the node's columns, with `_at`."""
+    return empty(columns_of(node))
+
+
+def conform(node: Node, table: pa.Table) -> pa.Table:
+    """The table with exactly the node's columns and types; DataError `sql.overflow` where a number does not fit."""
+    wanted = columns_of(node)
+    columns = []
+    for place, field in enumerate(wanted):
+        column = table.column(place)
+        if column.type != field.type:
+            if isinstance(column.type, pa.BaseExtensionType):
+                column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+            try:
+                column = column.cast(field.type)
+            except pa.ArrowInvalid as error:
+                raise overflow(node, error) from error
+        columns.append(column)
+    return pa.table(columns, schema=wanted)
+
+
+def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: Sequence[str],
+         groups: np.ndarray | None = None) -> pa.Table:
+    """Give the rows of a conforming table their identity, in the order of their identity.
+
+    `event` is the event time of each row (None: they have none); rows that agree in time and by columns keep their order.
+    """
+    count = table.num_rows
+    if not count:
+        return nothing(node)
+    event = np.full(count, NONE, np.int64) if event is None else event
+    groups = key_groups(table, by) if groups is None else groups
+    sortable = pa.table({"g": groups, "t": event} | {f"k{i}": table.column(name) for i, name in enumerate(by)})
+    order = pc.sort_indices(sortable, [(name, "ascending") for name in sortable.column_names]).to_numpy()
+    groups, event = groups[order], event[order]
+    first = np.searchsorted(groups, groups, "left")
+    position = (epoch << MADE_SHIFT) | (np.arange(count, dtype=np.int64) - first)
+    hidden = identity(node.origin or 0, groups, position, event, raw=False)
+    return table.take(pa.array(order)).append_column(AT, hidden)

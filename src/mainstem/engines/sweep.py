@@ -1,0 +1,47 @@
+"""Taking away what no recovery can need any more: state that time has passed, journals of long finished epochs, orphans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mainstem.engines.contract import File
+from mainstem.engines.journal import Journal, Manifest, Prepared
+
+KEEP_EPOCHS = 64                      # finished epochs whose plan, prepared and manifest stay
+_EVERY = 16
+
+
+def state(work: Path, before: Iterable[File], now: Iterable[File]) -> int:
+    """Drop the state files that the newest prepared epoch no longer lists; how many."""
+    alive = {file.path for file in now}
+    gone = [file.path for file in before if file.path not in alive]
+    for path in gone:
+        (work / path).unlink(missing_ok=True)
+    return len(gone)
+
+
+def orphans(work: Path, head: Prepared | None) -> int:
+    """Drop state files that no journal lists: what a killed attempt left behind. Only under the lease."""
+    alive = {file.path for file in head.state} if head else set()
+    gone = 0
+    for path in (work / "state").glob("*/*.arrow"):
+        if str(path.relative_to(work)) not in alive:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def journal(home: Journal, done: Manifest | None, keep: int = KEEP_EPOCHS, now: bool = False) -> int:
+    """Drop the journal of epochs finished long ago; the newest manifest and all after it stay."""
+    if done is None or (done.epoch % _EVERY and not now):
+        return 0
+    gone = 0
+    for kind in ("plan", "prepared", "manifest"):
+        for epoch in home.epochs(kind):
+            if epoch < done.epoch - keep:
+                home.path(kind, epoch).unlink(missing_ok=True)
+                gone += 1
+    for leftover in home.folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+    return gone

@@ -1,0 +1,121 @@
+"""Opening a pipeline: where its project is, its settings, its checked spec and its plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainstem.errors import SpecError
+from mainstem.spec import load as spec
+from mainstem.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from mainstem.engines.site import Place, Site
+    from mainstem.plan.words import Plan
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One pipeline file in its project and environment."""
+
+    file: Path
+    folder: Path
+    environment: str
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def settings(self) -> Any:
+        """The project's settings, layer over layer."""
+        from mainstem.spec.project import settings
+
+        return settings(self.folder, self.environment, os.environ, self.flags)
+
+    @cached_property
+    def loaded(self) -> Any:
+        return spec.load(self.file, environ=os.environ)
+
+    @cached_property
+    def _built(self) -> Any:
+        from mainstem.engines.kernels.binder import DuckBinder
+        from mainstem.plan.build import build
+
+        return build(self.loaded.pipeline, DuckBinder())
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem of the file, in the order of its lines."""
+        found = list(self.loaded.problems)
+        if self.loaded.pipeline is not None and not found:
+            found += self._built.problems
+        return tuple(sorted(found, key=lambda problem: (problem.line, problem.column, problem.code)))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan; SpecError with all problems if the file has any."""
+        if self.problems:
+            raise SpecError("spec.problems", f"{self.file.name} has {len(self.problems)} problem(s)", where=str(self.file),
+                            why="\n".join(str(problem) for problem in self.problems), fix="see `mainstem check`")
+        return self._built.plan  # type: ignore[no-any-return]
+
+    @cached_property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return str(self.loaded.pipeline.name) if self.loaded.pipeline is not None else self.file.stem
+
+    @property
+    def work(self) -> Path:
+        """The state folder of this pipeline in this environment."""
+        return Path(self.settings.state_folder) / self.environment / self.name
+
+    @cached_property
+    def place(self) -> Place:
+        from mainstem.engines.site import Place
+
+        return Place(project=str(self.folder), lake=str(self.settings.lake_folder), work=str(self.work), pipeline=self.name,
+                     environment=self.environment, secrets=secrets(os.environ))
+
+    def site(self, plan: Plan | None = None, code: tuple[str, ...] = ()) -> Site:
+        """The place where a plan's epochs run."""
+        from mainstem.engines.site import Site
+
+        return Site(plan or self.plan, self.place, tasks=self.settings.tasks, memory=self.settings.memory,
+                    code=code or tuple(self.settings.python_folders))
+
+
+def secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """`${secret:NAME}` comes from MAINSTEM_SECRET_NAME, or from the file that MAINSTEM_SECRET_NAME_FILE names."""
+    prefix, found = "MAINSTEM_SECRET_", {}
+    for name, value in environ.items():
+        if name.startswith(prefix) and name.endswith("_FILE"):
+            found[name.removeprefix(prefix).removesuffix("_FILE")] = Path(value).read_text().strip()
+        elif name.startswith(prefix):
+            found[name.removeprefix(prefix)] = value
+    return found
+
+
+def locate(path: str | os.PathLike[str] | None, environment: str | None, flags: Mapping[str, Any]) -> Opened:
+    """The pipeline at a file or in a folder: with one pipeline file there, no name is needed."""
+    start = Path(path or ".").absolute()
+    file = _pipeline_file(start) if start.is_dir() else start
+    if not file.is_file():
+        near = ", ".join(sorted(entry.name for entry in file.parent.glob("*.y*ml"))) if file.parent.is_dir() else ""
+        raise SpecError("spec.no_file", f"there is no file {file.name}", where=str(file.parent),
+                        fix=f"files there: {near}" if near else "`mainstem init` makes a project to start from")
+    folder = next((parent for parent in file.parents if (parent / "mainstem.yaml").is_file()), file.parent)
+    return Opened(file, folder, environment or os.environ.get("MAINSTEM_ENV", "default"), dict(flags))
+
+
+def _pipeline_file(folder: Path) -> Path:
+    found = [entry for entry in sorted(folder.glob("*.y*ml"))
+             if not entry.name.startswith("mainstem.") and "pipeline:" in entry.read_text(errors="replace")]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise SpecError("spec.no_file", "there is no pipeline file here", where=str(folder),
+                        fix="name one, or make a project with `mainstem init`")
+    raise SpecError("spec.many_files", f"there are {len(found)} pipeline files here", where=str(folder),
+                    why=", ".join(entry.name for entry in found), fix="say which one: `mainstem run FILE`")

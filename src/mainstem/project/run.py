@@ -1,0 +1,278 @@
+"""`run`: recover what was begun, then epoch after epoch until the input ends, a limit is met or somebody says stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mainstem import durable, signals
+from mainstem.clock import Clock, SystemClock
+from mainstem.engines import journal, law, sweep
+from mainstem.engines.epoch import Epochs
+from mainstem.engines.journal import Journal, Manifest, Prepared
+from mainstem.engines.lease import Lease
+from mainstem.engines.local.engine import Local
+from mainstem.engines.planning import Planner, Wish
+from mainstem.errors import RefusedError
+from mainstem.plan import diff
+from mainstem.plan.words import Fold, Plan
+from mainstem.plugs import Budget
+from mainstem.project import history, release
+
+if TYPE_CHECKING:
+    from mainstem.project.place import Opened
+
+_WAIT = 0.1                           # seconds between looks at a source that has nothing new
+
+
+@dataclass
+class RunResult:
+    """How a run ended. `why`: end, hold, limit, stopped; `account` has one row per leg."""
+
+    run_id: str
+    why: str
+    exit_code: int
+    release: str
+    incarnation: str
+    account: list[dict[str, Any]] = field(default_factory=list)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    epochs: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    published: bool = True
+
+
+class Stop:
+    """Set by SIGTERM or Ctrl-C: finish the epoch, then end. A second one ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._old[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old)
+
+    def _hear(self, number: int, _: object) -> None:
+        if self.asked:
+            signals.tell("log", level="warning", message="stopping now; it goes on from here when started again")
+            raise SystemExit(128 + number)
+        self.asked = number
+        signals.tell("log", level="info", message="finishing this epoch, then stopping; once more to stop now")
+
+
+def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
+        clock: Clock | None = None, budget: Budget | None = None, orders: tuple[Mapping[str, Any], ...] = (),
+        max_epochs: int | None = None) -> RunResult:
+    """Run the pipeline; every error that ends it is a MainstemError."""
+    clock = clock or SystemClock()
+    new = release.build(opened)
+    with Stop() as stop:
+        home, fresh = _home(opened, clock, new, accept)
+        lease = Lease(home.folder, clock, takeover)
+        engine = Local(opened.settings.tasks)
+        ledger = history.History(opened, new, home.incarnation, clock)
+        try:
+            result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
+                new, Wish(follow, flush, budget or _budget(opened), orders), max_epochs)
+        except BaseException as error:
+            ledger.failed(error)
+            raise
+        finally:
+            engine.close()
+            lease.release()
+        ledger.ended(result)
+        return result
+
+
+def _budget(opened: Opened) -> Budget:
+    rows = opened.settings.epoch_rows
+    return Budget(rows, max(1 << 20, min(opened.settings.memory // 16, rows * 200)))
+
+
+def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[Journal, bool]:
+    """The incarnation to go on with, or a new one; refuses a breaking change unless it is accepted."""
+    durable.folder(opened.work)
+    home = journal.current(opened.work)
+    if home is None:
+        before = journal.incarnations(opened.work)
+        why = before[-1].closed() if before else "first run"
+        return journal.begin(opened.work, clock.now(), why, before[-1].incarnation if before else ""), why.startswith("rebuild")
+    numbers = home.epochs("prepared")
+    if accept == "rebuild":
+        return _anew(opened, home, clock, "rebuild"), True
+    if numbers and (old := home.prepared(numbers[-1]).release) != new:
+        changes = [change for change in diff.diff(release.plan_of(opened.work, old), opened.plan) if change.kind == "breaking"]
+        if changes and accept is None:
+            raise RefusedError("run.breaking", f"this edit breaks the running state of {len(changes)} step(s)",
+                               where=str(opened.file), why="; ".join(f"{change.node}: {change.what}" for change in changes),
+                               fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
+                                   "reads everything again; `mainstem plan` shows what either does")
+        if changes:
+            return _anew(opened, home, clock, "reset"), False
+    elif accept == "reset":
+        return _anew(opened, home, clock, "reset"), False
+    birth = (home.folder / "birth.json").read_text()
+    return home, '"why":"rebuild' in birth and not home.epochs("manifest")
+
+
+def _anew(opened: Opened, home: Journal, clock: Clock, why: str) -> Journal:
+    """Close the incarnation (its prepared epochs are finished first) and begin the next one."""
+    lease = Lease(home.folder, clock)
+    try:
+        prepared = home.epochs("prepared")
+        if prepared:
+            last = home.prepared(prepared[-1])
+            plan = release.plan_of(opened.work, last.release)
+            engine = Local(1)
+            epochs = Epochs(opened.site(plan, release.code_of(opened.work, last.release)), engine, home, lease, clock)
+            epochs.mark_last()
+            epochs.finish()
+            engine.close()
+        journal.close(home, why)
+    finally:
+        lease.release()
+    after = journal.begin(opened.work, clock.now(), why, home.incarnation)
+    if why == "reset" and prepared:
+        _go_on(after, home.prepared(prepared[-2]), plan, opened.plan, last.release)
+    return after
+
+
+def _go_on(after: Journal, last: Prepared, old: Plan, new: Plan, name: str) -> None:
+    """Begin a reset incarnation where the old one ended: positions as they are, and the state of unchanged steps."""
+    same = {fold.name for fold in new.of(Fold) if old.prints.get(fold.name) == new.prints.get(fold.name)}
+    after.publish("prepared", 1, Prepared(
+        epoch=1, incarnation=after.incarnation, release=name, progress=last.progress, carry=last.carry, live=last.live, clock=last.clock,
+        state=[file for file in last.state if file.node in same], marks={k: v for k, v in last.marks.items() if k in same},
+        held={fold: rows for fold, rows in last.held.items() if fold in same}, last=True))
+
+
+class _Runner:
+    """One run of one incarnation."""
+
+    def __init__(self, opened: Opened, home: Journal, lease: Lease, engine: Local, clock: Clock, ledger: history.History,
+                 stop: Stop, fresh: bool) -> None:
+        self.opened, self.home, self.lease, self.engine, self.clock = opened, home, lease, engine, clock
+        self.ledger, self.stop, self.fresh = ledger, stop, fresh
+        self.total: dict[str, dict[str, Any]] = {}
+        self.notes: dict[str, dict[str, int]] = {}
+        self.files: list[dict[str, Any]] = []
+        self.epochs = self.rows = 0
+
+    def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
+        began = self.clock.monotonic()
+        signals.tell("run.started", pipeline=self.opened.name, release=new, incarnation=self.home.incarnation)
+        self._recover()
+        loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
+        planner = Planner(loop.site, self.clock, wish)
+        why = "end"
+        while True:
+            if self.stop.asked:
+                why = "stopped"
+                break
+            if max_epochs is not None and self.epochs >= max_epochs:
+                why = "limit"
+                break
+            plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
+            planner.wish = Wish(wish.follow, wish.flush, wish.budget)      # an order is carried out once
+            if plan is None:
+                if not wish.follow:
+                    why = "end" if planner.ended(loop.head) or wish.flush else "hold"
+                    break
+                self.clock.sleep(_WAIT)
+                continue
+            self._epoch(loop, loop.plan(pin(plan, loop)))
+            if self._over_limit():
+                why = "limit"
+                break
+        return self._end(loop, new, why, wish, self.clock.monotonic() - began)
+
+    def _loop(self, site: Any) -> Epochs:
+        return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh)
+
+    def _recover(self) -> None:
+        """Finish what an earlier run began, each part under the release that it names."""
+        plans, prepared = self.home.epochs("plan"), self.home.epochs("prepared")
+        if prepared:
+            name = self.home.prepared(prepared[-1]).release
+            loop = self._loop(self._site(name))
+            loop.agree()
+            sweep.orphans(self.opened.work, loop.head)
+            loop.finish()
+        else:
+            self._loop(self.opened.site()).agree()
+        if plans and plans[-1] > (prepared[-1] if prepared else 0):
+            plan = self.home.plan(plans[-1])
+            loop = self._loop(self._site(plan.release))
+            self._epoch(loop, plan)
+
+    def _site(self, name: str) -> Any:
+        work = self.opened.work
+        return self.opened.site(release.plan_of(work, name), release.code_of(work, name))
+
+    def _epoch(self, loop: Epochs, plan: Any) -> None:
+        prepared = loop.run(plan)
+        self.epochs += 1
+        self.rows += prepared.rows
+        law.add(self.total, prepared.account)
+        for node, counts in prepared.notes.items():
+            mine = self.notes.setdefault(node, {})
+            for what, count in counts.items():
+                mine[what] = mine.get(what, 0) + count
+        self.files += plan.outcomes
+        sweep.state(self.opened.work, plan.state, prepared.state)
+        loop.finish()
+        sweep.journal(self.home, loop.done)
+        signals.tell("run.progress", epoch=plan.epoch, rows=self.rows, seconds=prepared.seconds)
+
+    def _over_limit(self) -> bool:
+        limits = self.opened.plan.limits
+        if limits.then != "stop":
+            return False
+        return self.exceeded() is not None
+
+    def exceeded(self) -> str | None:
+        """Which limit of set-aside rows this run is over, None if none."""
+        limits = self.opened.plan.limits
+        aside = max((row["quarantined"] + row["late"] for row in self.total.values()), default=0)
+        if limits.rows is not None and aside > limits.rows:
+            return f"{aside} rows were set aside, the limit is {limits.rows}"
+        if limits.share is not None and self.rows and aside / self.rows > limits.share:
+            return f"{aside / self.rows:.2%} of the rows were set aside, the limit is {limits.share:.2%}"
+        return None
+
+    def _end(self, loop: Epochs, new: str, why: str, wish: Wish, seconds: float) -> RunResult:
+        over = self.exceeded()
+        unpublished = why in ("limit", "stopped") and not wish.follow
+        manifest: Manifest | None = loop.done
+        if not unpublished:
+            loop.mark_last()
+            manifest = loop.finish()
+            sweep.journal(self.home, loop.done)
+        if over:
+            signals.tell("log", level="warning", message=over)
+        code = 3 if over else (128 + self.stop.asked if why == "stopped" and unpublished else 0)
+        signals.tell("run.finished", why=why, rows=self.rows)
+        return RunResult(
+            run_id=self.ledger.run_id, why=why, exit_code=code, release=new, incarnation=self.home.incarnation,
+            account=[{"leg": leg, **row} for leg, row in self.total.items()], outputs=dict(manifest.outputs) if manifest else {},
+            notes=self.notes, files=self.files, epochs=self.epochs, rows=self.rows, seconds=seconds, published=not unpublished)
+
+
+def pin(plan: Any, loop: Epochs) -> Any:
+    """Fix the versions of the tables that the epoch looks rows up in."""
+    from mainstem.engines import tables
+
+    plan.tables = tables.pin(loop.site, loop.head.tables if loop.head else {})
+    return plan
