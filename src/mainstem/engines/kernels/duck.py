@@ -18,8 +18,8 @@ _local = threading.local()
 # DuckDB 2.0.0 loses TRY in a pushed-down cast: TRY_CAST of a CSV column raises; without this rule it does not.
 # Python's own variables are no relations: a name in SQL means a registered table or nothing.
 _SETTINGS = ("SET timezone='UTC'", "SET python_enable_replacements=false", "SET enable_progress_bar=false",
-             "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'", "SET autoinstall_known_extensions=false",
-             "SET default_null_order='nulls_last'")
+             "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'",
+             "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
 _threads = 1
 
 
