@@ -1,0 +1,84 @@
+"""JSON: one object a line, or the objects of one document. Strict, exact, and a bad record costs only itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mainstem.columns import Columns
+from mainstem.plugs import Chunk, Decoded, Options, Query
+from mainstem.quantities import Size
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class JsonOptions(Options):
+    """How the JSON is laid out, and how it is written."""
+
+    layout: Literal["lines", "document"] = Field("lines", description="One object per line, or one document per file.")
+    records: str | None = Field(
+        None, description="Where the array of records lies in a document, like `features` or `data.items`; the root if not said."
+    )
+    max_depth: int = Field(64, ge=1, le=500, description="Deepest nesting of a record; deeper ones are set aside.")
+    max_record_bytes: Size = Field(16 * 2**20, description="Longest record, like 16MiB; longer ones are set aside.")
+    nan: Literal["null", "string", "reject"] = Field(
+        "null", description="Writing: what NaN and infinities become; JSON has no word for them."
+    )
+    large_integers: Literal["number", "string"] = Field(
+        "number", description="Writing: integers beyond 2^53 as numbers (exact, but some readers round them) or as strings."
+    )
+
+
+class Json:
+    """The format `json`."""
+
+    kind: ClassVar[str] = "json"
+    Options: ClassVar[type[Options]] = JsonOptions
+    cut_by: str = "bytes"
+    encodes: ClassVar[bool] = True
+
+    def __init__(self, options: JsonOptions, columns: Columns, unknown: str = "ignore", missing: str = "null") -> None:
+        self.options = options
+        self.columns = columns
+        self.unknown = unknown
+        self.missing = missing
+        if options.layout == "document":
+            self.cut_by = "whole"
+
+    def open(self, path: str, head: bytes) -> Mapping[str, Any]:
+        """{"skip": bytes of a byte order mark}; it is stripped once, at the start of a file."""
+        return {"skip": 3 if head.startswith(b"\xef\xbb\xbf") else 0}
+
+    def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:
+        """Up to the last line end; a document is one piece."""
+        if final:
+            return len(data)
+        if self.options.layout == "document":
+            return 0
+        return _after_last_newline(data)
+
+    def decode(self, chunk: Chunk, query: Query) -> Decoded:
+        """Rows and rejects. Raises DataError when a document as a whole is not JSON."""
+        from mainstem.formats import jsonread
+
+        return jsonread.document(self, chunk) if self.options.layout == "document" else jsonread.lines(self, chunk)
+
+    def encode(self, rows: pa.Table) -> bytes:
+        """One object a line (layout `lines`), or one array. Always valid JSON."""
+        from mainstem.formats import jsonwrite
+
+        return jsonwrite.encode(rows, self.columns, self.options)
+
+
+def _after_last_newline(data: memoryview) -> int:
+    """Index behind the last LF, 0 if there is none: looks at the end first, in growing steps."""
+    size, step = len(data), 1 << 16
+    while True:
+        start = max(size - step, 0)
+        place = bytes(data[start:]).rfind(b"\n")
+        if place >= 0 or not start:
+            return start + place + 1
+        step *= 8

@@ -1,0 +1,90 @@
+"""Rows -> JSON: always valid, integers exact, times in UTC as RFC 3339."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mainstem.columns import Columns
+from mainstem.errors import DataError
+
+if TYPE_CHECKING:
+    from mainstem.formats.json import JsonOptions
+
+Cell = Callable[[Any], str]
+_SAFE = 2**53
+
+
+def encode(rows: pa.Table, columns: Columns, options: JsonOptions) -> bytes:
+    """The rows as one file. Raises DataError for NaN under `nan: reject`."""
+    texts = {c.name for c in columns if c.type.name == "json"}  # already JSON: written as it is
+    heads = [json.dumps(name, ensure_ascii=False) + ":" for name in rows.column_names]
+    cells = [_cells(rows.column(name), name in texts, options) for name in rows.column_names]
+    lines = ("{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*cells)) if cells else ("{}",) * rows.num_rows
+    if options.layout == "document":
+        return ("[" + ",\n".join(lines) + "]\n").encode()
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def _cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> list[str]:
+    write = str if json_text else _writer(column.type, options)
+    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
+        column = column.cast(pa.timestamp("us", column.type.tz) if pa.types.is_timestamp(column.type) else pa.time64("us"))
+    return ["null" if value is None else write(value) for value in column.to_pylist()]
+
+
+def _writer(kind: pa.DataType, options: JsonOptions) -> Cell:  # noqa: C901 one arm per type
+    types = pa.types
+    if types.is_integer(kind):
+        return _integer(options)
+    if types.is_floating(kind):
+        return _real(options)
+    if types.is_boolean(kind):
+        return lambda value: "true" if value else "false"
+    if types.is_decimal(kind):
+        return lambda value: format(value, "f")
+    if types.is_timestamp(kind):
+        return lambda value: f'"{stamp(value)}"'
+    if types.is_date(kind) or types.is_time(kind):
+        return lambda value: f'"{value.isoformat()}"'
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return lambda value: f'"{base64.b64encode(value).decode()}"'
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        item = _writer(kind.value_type, options)
+        return lambda value: "[" + ",".join("null" if v is None else item(v) for v in value) + "]"
+    if types.is_struct(kind):
+        members = [(json.dumps(f.name, ensure_ascii=False), f.name, _writer(f.type, options)) for f in kind]
+        return lambda value: "{" + ",".join(
+            f"{key}:{'null' if value[name] is None else write(value[name])}" for key, name, write in members) + "}"
+    return lambda value: json.dumps(value if isinstance(value, str) else str(value), ensure_ascii=False)
+
+
+def _integer(options: JsonOptions) -> Cell:
+    if options.large_integers == "string":
+        return lambda value: str(value) if -_SAFE <= value <= _SAFE else f'"{value}"'
+    return str
+
+
+def _real(options: JsonOptions) -> Cell:
+    def write(value: float) -> str:
+        if math.isfinite(value):
+            return repr(value)
+        if options.nan == "reject":
+            raise DataError("format.nan", f"{value} cannot be written as JSON", fix="say `nan: null` or `nan: string`")
+        return "null" if options.nan == "null" else f'"{"NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}"'
+
+    return write
+
+
+def stamp(value: dt.datetime) -> str:
+    """RFC 3339 with as many digits of the second as are needed; Z for UTC, nothing for a local time."""
+    text = value.replace(tzinfo=None).isoformat()
+    return text + "Z" if value.tzinfo is not None else text
