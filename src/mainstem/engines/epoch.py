@@ -18,7 +18,7 @@ from typing import Any
 from mainstem import plugs, signals
 from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
-from mainstem.engines import law, watermark
+from mainstem.engines import law, orders, watermark
 from mainstem.engines.contract import Engine, EpochPlan, File, Report
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
@@ -111,6 +111,8 @@ class Epochs:
         signals.at("epoch.finished", epoch=manifest.epoch)
         for name, progress in self.head.progress.items():
             self.site.source(name).acknowledge(progress)
+        for prepared in waiting:
+            orders.done(self.site.work, prepared.orders)
         self._finished(manifest)
         signals.at("epoch.acknowledged", epoch=manifest.epoch)
         return manifest
@@ -171,7 +173,7 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
     facts = [fact for report in reports for fact in report.facts]
     carry = watermark.carry_on(epoch.carry, facts)
     marks = watermark.advance(plan, epoch, carry)
-    account = law.account(plan, reports, head.held if head else {})
+    account = law.account(plan, reports, head.held if head else {}, epoch.orders[0]["node"] if epoch.orders else None)
     outputs: dict[str, list[File]] = {}
     for report in reports:
         for file in report.files:

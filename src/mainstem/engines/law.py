@@ -7,7 +7,7 @@ count of its own, so the law can fail; when it does, the pipeline stops before t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, QUARANTINED
@@ -20,10 +20,12 @@ REPLAY = 1 << 14         # added to the origin number of rows that are replayed 
 _SET_ASIDE = (FILTERED, QUARANTINED, LATE)
 
 
-def account(plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, Any]]:
+def account(plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]],
+            through: str | None = None) -> dict[str, dict[str, Any]]:
     """The account of every leg; raises Bug `law.broken` naming the leg, its numbers and what does not match.
 
     `held_before` is what the epoch before left in each fold (fold -> origin -> rows): the state must still hold it.
+    `through`: in a replay, the node where the rows had left; they take only the legs that pass it.
     """
     made: Counter[str] = Counter()
     fates: Counter[tuple[str, str, str, str]] = Counter()
@@ -39,7 +41,8 @@ def account(plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Map
             found[(fold, name_of(plan, origin))] += count
 
     legs = {}
-    for leg in _legs(plan, made, fates):
+    origins = {*made, *(origin for origin, *_ in fates), *(origin for _, origin in found)}
+    for leg in _legs(plan, origins, through):
         row = _leg(leg, made[leg.origin], found[(leg.end, leg.origin)], fates)
         _balance(leg, row)
         if isinstance(_end(plan, leg).word, Fold):
@@ -75,12 +78,11 @@ def _end(plan: Plan, leg: Leg) -> Any:
     return plan.node(leg.end)
 
 
-def _legs(plan: Plan, made: Mapping[str, int], fates: Iterable[tuple[str, str, str, str]]) -> list[Leg]:
+def _legs(plan: Plan, origins: set[str], through: str | None) -> list[Leg]:
     """The plan's legs, and for origins that are replayed the same ways again."""
-    replayed = {name for name in made if name.startswith("replay:")} | {
-        origin for origin, *_ in fates if origin.startswith("replay:")}
+    replayed = {name.removeprefix("replay:") for name in origins if name.startswith("replay:")}
     more = [Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path) for leg in plan.legs
-            if f"replay:{leg.origin}" in replayed]
+            if leg.origin in replayed and (through is None or through in (leg.origin, *leg.path, leg.end))]
     return [*plan.legs, *more]
 
 

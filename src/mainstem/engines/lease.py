@@ -90,7 +90,7 @@ class Lease:
 
     def _void(self, holder: dict[str, Any]) -> bool:
         dead = holder["boot"] != self._me["boot"] or _started(holder["pid"]) != holder["started"]
-        return holder["host"] == self._me["host"] and dead or bool(holder["until"] < self._clock.now())
+        return (holder["host"] == self._me["host"] and dead) or bool(holder["until"] < self._clock.now())
 
     def _renew(self) -> None:
         while not self._stop.wait(SECONDS / 3):

@@ -5,16 +5,17 @@ Everything that an epoch depends on is fixed here, before its first external eff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+import msgspec
 
 from mainstem.batch import NONE
 from mainstem.clock import Clock
-from mainstem.engines import watermark
+from mainstem.engines import orders, watermark
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.journal import Prepared
 from mainstem.engines.site import Site
+from mainstem.errors import RefusedError
 from mainstem.plan.words import Fold, Node, Read
 from mainstem.plugs import Budget, Discovery
 
@@ -26,7 +27,7 @@ class Wish:
     follow: bool = False                  # go on when the input is exhausted, and publish every epoch
     flush: bool = False                   # close every window at the end, even of growing input
     budget: Budget = field(default_factory=lambda: Budget(300_000, 32 << 20))
-    orders: Sequence[Mapping[str, Any]] = ()
+    only_orders: bool = False             # carry out the pending replays and nothing else
 
 
 @dataclass
@@ -40,6 +41,10 @@ class Planner:
 
     def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
         """plan-N, or None if there is nothing to do now."""
+        if order := next(iter(orders.pending(self.site.work)), None):
+            return self._replay(order, epoch, incarnation, release, head)
+        if self.wish.only_orders:
+            return None
         last = head or Prepared(epoch=0, incarnation=incarnation, release=release)
         found = {node.name: self._discover(node, last) for node in self.site.plan.of(Read)}
         ended = all(discovery.ended or self.wish.flush for discovery in found.values())
@@ -51,13 +56,23 @@ class Planner:
             release=release, clock=max(last.clock, self.clock.now()), ranges=ranges,
             progress={name: dict(discovery.progress) for name, discovery in found.items()}, carry=last.carry, marks=last.marks,
             live=live, tables={}, state=[file for file in last.state if file.node in folds], publish="epoch" if self.wish.follow else "run",
-            orders=[dict(order) for order in self.wish.orders],
             outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes])
         plan.flushed = self._flushed(plan)
-        plan.closing = not ranges and not plan.orders and ended and self._unclosed(last, head)
-        if ranges or plan.orders or plan.closing or plan.outcomes or self._moves(plan, last):
+        plan.closing = not ranges and ended and self._unclosed(last, head)
+        if ranges or plan.closing or plan.outcomes or self._moves(plan, last):
             return plan
         return None
+
+    def _replay(self, order: orders.Order, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan:
+        """An epoch of its own that carries out one replay order and leaves time and positions as they are."""
+        if head is None or not head.last:
+            raise RefusedError("replay.unpublished", "an unfinished run has not published what is quarantined", where=str(self.site.work),
+                               fix="finish it with `mainstem run`, then replay")
+        return EpochPlan(
+            epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
+            release=release, clock=max(head.clock, self.clock.now()), ranges={}, progress=head.progress, carry=head.carry,
+            marks=head.marks, live=head.live, tables={}, state=head.state, publish="epoch", closing=head.closing,
+            orders=[msgspec.to_builtins(order)])
 
     def ended(self, head: Prepared | None) -> bool:
         """Whether every source has complete input and has been read to its end."""

@@ -49,11 +49,12 @@ def placer(source: Any, range_: plugs.Range) -> Any:
     return lambda partition, position: source.place({"partition": partition, "position": position, "ref": range_.ref})
 
 
-def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, partition: int, running: int, place: Any,
+def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, partition: int, running: int | None, place: Any,
           origin: int | None = None) -> int:
     """Give the decoded rows their identity and mark, set aside what has no good time, and carry the rest on.
 
-    Returns the largest event time so far in this range. Undecodable rows and rows of the future do not move it.
+    Returns the largest event time so far in this range. Undecodable rows and rows of the future do not move it. With
+    `running` None (a replay) the rows get no mark: they are judged by the watermark alone.
     """
     assert isinstance(node.word, Read)
     time, epoch = node.word.time, task.epoch
@@ -79,7 +80,8 @@ def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, pa
         times = event_times(rows, time.column)
         future = times > clocks + time.max_future
         good = (times != NONE) & ~future
-        running, marks = _marks(times, np.minimum(times, clocks), good, running, time)
+        if running is not None:
+            running, marks = _marks(times, np.minimum(times, clocks), good, running, time)
     ids = identity(number, partition, position, times, marks)
     ids = _with_record(ids, record)
     whole = rows.append_column(AT, ids)
@@ -90,7 +92,7 @@ def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, pa
         whole = whole.filter(pa.array(good))
     task.flow(node, whole)
     task.raw = None
-    return running
+    return NONE if running is None else running
 
 
 def event_times(rows: pa.Table, column: str) -> np.ndarray:

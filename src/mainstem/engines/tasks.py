@@ -62,10 +62,10 @@ class Task:
 
     def __init__(self, site: Site, epoch: EpochPlan, stage: str, number: int, tables: Mapping[str, pa.Table],
                  order: tuple[Any, ...], raise_by: tuple[str, int, int] | None = None,
-                 only: frozenset[str] | None = None, passed: frozenset[str] = frozenset()) -> None:
+                 only: frozenset[str] | None = None) -> None:
         self.site, self.epoch, self.stage, self.number = site, epoch, stage, number
         self.tables, self.order, self.raise_by = tables, order, raise_by
-        self.only, self.passed = only, passed            # a replay goes only down these nodes, and passes these dedupes
+        self.only = only                                 # a replay goes only down these nodes
         self.fates: Fates = Counter()
         self.made: Counter[str] = Counter()
         self.notes: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -206,10 +206,10 @@ def scatter(node: Node, rows: pa.Table, tasks: int) -> list[tuple[int, pa.Table]
 
 def run_fold(site: Site, epoch: EpochPlan, node: Node, number: int, tasks: int, parcels: Sequence[Parcel],
              now: int, tables: Mapping[str, pa.Table], rewrite: bool,
-             only: frozenset[str] | None = None, passed: frozenset[str] = frozenset()) -> Outcome:
+             passed: frozenset[str] = frozenset()) -> Outcome:
     """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
     signals.tell("task.started", stage=node.name, task=number)
-    task = Task(site, epoch, node.name, number, tables, (1, node.name, number), only=only)
+    task = Task(site, epoch, node.name, number, tables, (1, node.name, number))
     began = _ticks.monotonic()
     assert isinstance(node.word, Fold)
     kernel, before = fold_kernel(node), epoch.marks.get(node.name, NONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
-from mainstem.errors import RefusedError
+from mainstem.errors import RefusedError, SpecError
 from mainstem.plan import diff
 from mainstem.plan.words import Fold, Plan
 from mainstem.plugs import Budget
@@ -73,7 +72,7 @@ class Stop:
 
 
 def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
-        clock: Clock | None = None, budget: Budget | None = None, orders: tuple[Mapping[str, Any], ...] = (),
+        clock: Clock | None = None, budget: Budget | None = None, only_orders: bool = False,
         max_epochs: int | None = None) -> RunResult:
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
@@ -85,7 +84,7 @@ def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: st
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
-                new, Wish(follow, flush, budget or _budget(opened), orders), max_epochs)
+                new, Wish(follow, flush, budget or _budget(opened), only_orders), max_epochs)
         except BaseException as error:
             ledger.failed(error)
             raise
@@ -94,6 +93,12 @@ def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: st
             lease.release()
         ledger.ended(result)
         return result
+
+
+def known_engine(name: str) -> None:
+    """Refuse an engine that is not here."""
+    if name != "local":
+        raise SpecError("engine.unknown", f"there is no engine {name!r}", fix="engines here: local")
 
 
 def _budget(opened: Opened) -> Budget:
@@ -185,7 +190,6 @@ class _Runner:
                 why = "limit"
                 break
             plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
-            planner.wish = Wish(wish.follow, wish.flush, wish.budget)      # an order is carried out once
             if plan is None:
                 if not wish.follow:
                     why = "end" if planner.ended(loop.head) or wish.flush else "hold"

@@ -14,7 +14,7 @@ from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.kernels import duck
 from mainstem.engines.read import run_read
-from mainstem.engines.replay import run_replay
+from mainstem.engines.replay import Way, run_replay, way
 from mainstem.engines.site import Site
 from mainstem.engines.tables import load_tables
 from mainstem.engines.tasks import Outcome, Parcel, raised, run_fold, scatter
@@ -40,10 +40,11 @@ class Local:
         reports = [outcome.report for outcome in outcomes]
         facts = [fact for report in reports for fact in report.facts]
         marks = watermark.advance(plan, epoch, watermark.carry_on(epoch.carry, facts))
+        replayed = way(plan, epoch) or Way(frozenset(), frozenset())
         parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
         for node in plan.of(Fold):
-            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables))
+            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed.passed))
             reports += [outcome.report for outcome in done]
             _sort(parcels, done, plan, {})
         return reports
@@ -59,7 +60,7 @@ class Local:
                 future.cancel()
 
     def _fold(self, epoch: EpochPlan, site: Site, node: Node, parcels: Sequence[Parcel], now: int,
-              tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
+              tables: Mapping[str, pa.Table], passed: frozenset[str]) -> list[Callable[[], Outcome]]:
         assert isinstance(node.word, Fold)
         state = [file for file in epoch.state if file.node == node.name]
         if not parcels and not state:
@@ -72,7 +73,7 @@ class Local:
                 mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
         alive = {number for number in range(tasks) for low, high in [staging.bounds(number, tasks)]
                  if any(file.low < high and file.high > low for file in state)}
-        return [_call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite)
+        return [_call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed)
                 for number in sorted(alive | set(mine))]
 
 

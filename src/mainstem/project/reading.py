@@ -1,0 +1,118 @@
+"""Reading what was published: outputs, quarantine, tables and run facts, all of one complete epoch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines import journal
+from mainstem.engines.site import QUARANTINE
+from mainstem.errors import SpecError
+from mainstem.plan.words import Plan, Write
+from mainstem.project import release
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mainstem.engines.journal import Manifest
+    from mainstem.project.place import Opened
+
+
+def manifest_at(opened: Opened, at: str | None) -> Manifest | None:
+    """The newest manifest, or the one of epoch N or of a moment (RFC 3339); None if nothing was published yet."""
+    home = journal.current(opened.work)
+    found = journal.incarnations(opened.work)
+    homes = [home] if home else found[-1:]
+    for place in [*homes, *reversed(found[:-1])]:
+        numbers = place.epochs("manifest")
+        if at is None and numbers:
+            return place.manifest(numbers[-1])
+        if at is not None:
+            wanted = _wanted(at)
+            for number in reversed(numbers):
+                manifest = place.manifest(number)
+                if wanted(manifest):
+                    return manifest
+    if at is None:
+        return None
+    raise SpecError("read.no_version", f"there is no complete epoch at {at!r}", where=str(opened.work),
+                    fix="give an epoch number or a time like 2026-01-01T12:00:00Z; `mainstem runs list` shows them")
+
+
+def _wanted(at: str) -> Any:
+    if at.isdigit():
+        return lambda manifest: manifest.epoch == int(at)
+    try:
+        moment = dt.datetime.fromisoformat(at)
+    except ValueError as error:
+        raise SpecError("read.bad_time", f"{at!r} is neither an epoch nor a time", fix="write 12 or 2026-01-01T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise SpecError("read.bad_time", f"{at!r} has no zone", fix=f"write {at}Z for UTC")
+    limit = int(moment.timestamp() * 1_000_000)
+    return lambda manifest: manifest.clock <= limit
+
+
+def read(opened: Opened, name: str, at: str | None = None) -> pa.Table:
+    """One output, the quarantine or a table, as Arrow."""
+    found = relations(opened, at)
+    if name not in found:
+        raise SpecError("read.unknown", f"there is nothing called {name!r} to read", where=str(opened.file),
+                        fix=f"there are: {', '.join(sorted(found))}")
+    return found[name]()
+
+
+def relations(opened: Opened, at: str | None = None) -> dict[str, Any]:
+    """What can be read, by name; each a function that reads it."""
+    manifest = manifest_at(opened, at)
+    plan: Plan = release.plan_of(opened.work, manifest.release) if manifest else opened.plan
+    site = opened.site(plan)
+    found: dict[str, Any] = {}
+    for node in plan.of(Write):
+        version = manifest.outputs.get(node.name, {}).get("version") if manifest else None
+        found[node.step] = _reader(site.sink(node), version, node.columns)
+    from mainstem.engines.aside import COLUMNS
+
+    version = manifest.outputs.get(QUARANTINE, {}).get("version") if manifest else None
+    found[QUARANTINE] = _reader(site.quarantine(), version, COLUMNS)
+    for table in plan.tables:
+        if table.latest is None:
+            found.setdefault(table.name, _table(site, table))
+    from mainstem.project.records import facts
+
+    return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "legs")}
+
+
+def _reader(sink: Any, version: int | None, columns: Any) -> Any:
+    def rows() -> pa.Table:
+        import pyarrow as pa
+
+        if version is None:
+            return pa.schema([(column.name, column.type.arrow) for column in columns]).empty_table()
+        return sink.read(version)
+    return rows
+
+
+def _table(site: Any, table: Any) -> Any:
+    def rows() -> pa.Table:
+        from mainstem.engines import tables
+
+        return tables.now(site, table)
+    return rows
+
+
+def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
+    """A query over `relations`; only those that it names are read."""
+    from mainstem.engines.kernels.duck import query
+    from mainstem.plan.sql import names_in
+
+    found = relations(opened, at)
+    wanted = names_in(text)
+    unknown = sorted(wanted - set(found))
+    if unknown:
+        raise SpecError("read.unknown", f"there is nothing called {unknown[0]!r} to read", fix=f"there are: {', '.join(sorted(found))}")
+    try:
+        return query(text, **{name: found[name]() for name in wanted})
+    except SpecError:
+        raise
+    except Exception as error:  # DuckDB's own message says what is wrong with the query
+        raise SpecError("read.bad_query", "the query failed", why=str(error).strip(), fix="see `mainstem plan` for the columns") from error
