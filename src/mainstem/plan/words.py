@@ -101,6 +101,9 @@ class Window(Frozen, frozen=True, kw_only=True, tag="window"):
     query: str
     late: str = "quarantine"              # quarantine | drop
     fill: bool = False
+    # with `fill`: SQL over an empty relation `rows` that gives the one row of the select without rows (count 0, sum NULL);
+    # empty: NULL in every column of the select
+    blank: str = ""
 
 
 class Session(Frozen, frozen=True, kw_only=True, tag="session"):

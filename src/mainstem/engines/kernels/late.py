@@ -7,22 +7,35 @@ epochs cannot show (design section 4).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.batch import AT, FOREVER, LATE, NONE, REASON_FIELDS, Fate, Fates, at
+from mainstem.batch import AT, AT_TYPE, FOREVER, LATE, NONE, REASON_FIELDS, Fate, Fates, at
 from mainstem.engines.contract import Times
+from mainstem.engines.kernels.keys import key_groups
+from mainstem.plan.words import Fold, Node
 
 ALWAYS = 2**63 - 1                     # `_until` of state that no watermark ends
 _REASONS = pa.schema(REASON_FIELDS)
 
 
+def intake(node: Node, rows: Mapping[str, pa.Table]) -> tuple[pa.Table, np.ndarray]:
+    """The rows of a fold's one input and their key groups, which the engine has worked out where it cut the rows into tasks."""
+    table = rows[node.inputs[0]]
+    if "_kg" in table.column_names:
+        return table.drop_columns(["_kg"]), table.column("_kg").to_numpy()
+    assert isinstance(node.word, Fold)
+    return table, key_groups(table, node.word.by)
+
+
 def limit(rows: pa.Table, times: Times) -> np.ndarray:
     """Up to which moment time had passed when each row came: max(_at.wm, W(n-1)), int64 microseconds."""
-    return np.maximum(at(rows, "wm"), times.before)
+    passed: np.ndarray = np.maximum(at(rows, "wm"), times.before)
+    return passed
 
 
 def pick(rows: pa.Table, mask: np.ndarray) -> pa.Table:
@@ -82,11 +95,19 @@ def still(state: pa.Table, now: int) -> pa.Table:
     return pick(state, state.column("_until").to_numpy() > now)
 
 
-def state_rows(groups: np.ndarray, until: np.ndarray, rows: pa.Table, columns: tuple[str, ...] | list[str]) -> pa.Table:
-    """State rows: `_kg`, `_until`, these columns of the rows, `_at`."""
-    table = rows.select([*columns, AT])
-    table = table.add_column(0, pa.field("_until", pa.int64()), pa.array(until))
-    return table.add_column(0, pa.field("_kg", pa.int16()), pa.array(groups))
+def waiting_schema(node: Node, inputs: Mapping[str, pa.Schema], *more: pa.Field) -> pa.Schema:
+    """The state of a fold that keeps rows: the needed columns and `_at`."""
+    assert isinstance(node.word, Fold)
+    source = inputs[node.inputs[0]]
+    return pa.schema([pa.field("_kg", pa.int16()), pa.field("_until", pa.int64()), *more,
+                      *(source.field(name) for name in node.word.needs[0]), pa.field(AT, AT_TYPE)])
+
+
+def waiting(schema: pa.Schema, groups: np.ndarray, until: np.ndarray, rows: pa.Table, **more: np.ndarray) -> pa.Table:
+    """Rows as state rows of this schema; `until` and `more` are columns of the state."""
+    own = {"_kg": pa.array(groups, pa.int16()), "_until": pa.array(until, pa.int64())} | {k: pa.array(v) for k, v in more.items()}
+    columns = [own[name] if name in own else rows.column(name) for name in schema.names]
+    return pa.table(columns, names=schema.names).cast(schema)
 
 
 def time_order(rows: pa.Table) -> np.ndarray:
@@ -109,7 +130,7 @@ def arrival(rows: pa.Table, order: str) -> np.ndarray:
     return np.lexsort((c, n, p, o))
 
 
-def _ascending(columns: list[Any]) -> bool:
+def _ascending(columns: Sequence[Any]) -> bool:
     """Whether rows are ordered by these columns already."""
     equal = np.ones(max(len(columns[0]) - 1, 0), bool)
     for values in columns:

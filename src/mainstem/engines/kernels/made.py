@@ -47,7 +47,8 @@ def instants(us: np.ndarray) -> pa.Array:
 def micros(column: pa.ChunkedArray) -> np.ndarray:
     """Timestamps as int64 microseconds; NONE for NULL."""
     values = column.cast(_UTC).cast(pa.int64())
-    return pc.fill_null(values, NONE).to_numpy()
+    filled: np.ndarray = pc.fill_null(values, NONE).to_numpy()
+    return filled
 
 
 def columns_of(node: Node) -> pa.Schema:

@@ -6,7 +6,7 @@ Windows are numbered by k and start every `every`; both kinds answer three quest
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -113,13 +113,13 @@ def instant(zone: str, wall: int) -> int:
     low, high = late, early                # in a gap: the jump lies between, on a whole second
     while high - low > 1_000_000:
         middle = (low + high) // 2_000_000 * 1_000_000
-        shown = (_EPOCH + timedelta(microseconds=middle)).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
+        shown = (_EPOCH + timedelta(microseconds=middle)).replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
         low, high = (low, middle) if _wall(shown) >= wall else (middle, high)
     return high
 
 
 def _moment(local: datetime) -> int:
-    return _wall(local.astimezone(timezone.utc))
+    return _wall(local.astimezone(UTC))
 
 
 def _wall(moment: datetime) -> int:

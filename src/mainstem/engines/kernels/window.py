@@ -13,10 +13,10 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import AT, AT_TYPE, DELIVERED, HELD, LATE, NONE, Fates, at
+from mainstem.batch import AT, DELIVERED, HELD, LATE, NONE, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
-from mainstem.engines.kernels.keys import key_groups, key_ids, normal
+from mainstem.engines.kernels.keys import key_ids, normal
 from mainstem.engines.kernels.made import ask, conform, instants, made, micros, nothing
 from mainstem.engines.kernels.panes import Panes, panes, spread
 from mainstem.plan.words import Fold, Node, Window
@@ -24,10 +24,7 @@ from mainstem.plan.words import Fold, Node, Window
 
 def schema(node: Node, inputs: Mapping[str, pa.Schema]) -> pa.Schema:
     """The needed columns of the rows that wait, and their `_at`."""
-    fold = cast(Fold, node.word)
-    source = inputs[node.inputs[0]]
-    return pa.schema([pa.field("_kg", pa.int16()), pa.field("_until", pa.int64()), *(source.field(name) for name in fold.needs[0]),
-                      pa.field(AT, AT_TYPE)])
+    return lateness.waiting_schema(node, inputs)
 
 
 def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times) -> Result:
@@ -35,7 +32,7 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     fold = cast(Fold, node.word)
     body = cast(Window, fold.body)
     grid = panes(body)
-    new = rows[node.inputs[0]]
+    new, groups = lateness.intake(node, rows)
     fates: Fates = Counter()
 
     _, until = grid.bounds(grid.last(at(new, "t")))
@@ -44,7 +41,7 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     lateness.tally(fates, node.name, LATE, LATE, at(new, "o")[late])
     aside = lateness.late_rows(new, late, until, passed, "its window ended at") if body.late != "drop" else None
 
-    new, until = lateness.pick(new, ~late), until[~late]
+    new, groups, until = lateness.pick(new, ~late), groups[~late], until[~late]
     state = lateness.alive(state, times)
     held_before = lateness.per_origin(at(state, "o"))
     here = pa.concat_tables([state.select([*fold.needs[0], AT]), new.select([*fold.needs[0], AT])]).combine_chunks()
@@ -54,16 +51,15 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     lateness.tally(fates, node.name, HELD, "", origins[ends > times.now])
 
     stays = until > times.now
-    kept = lateness.pick(new, stays)
     return Result(
         rows=_release(node, normal(here, fold.by), grid, times),
         aside=aside, fates=fates, held_before=held_before,
-        state=lateness.state_rows(key_groups(kept, fold.by), until[stays], kept, fold.needs[0]),
+        state=lateness.waiting(state.schema, groups[stays], until[stays], lateness.pick(new, stays)),
         notes=_partly_late(new, grid, times),
     )
 
 
-def compact(node: Node, state: pa.Table, now: int) -> pa.Table:
+def compact(node: Node, state: pa.Table, now: int) -> pa.Table:  # noqa: ARG001
     """The rows of windows that are still open."""
     return lateness.still(state, now)
 
@@ -81,25 +77,27 @@ def _release(node: Node, here: pa.Table, grid: Panes, times: Times) -> pa.Table:
     fold = cast(Fold, node.word)
     body = cast(Window, fold.body)
     t = at(here, "t")
-    passed = lateness.limit(here, times)
-    # a row is in the windows that were open when it came (W(n-1) never passes its mark unseen), and these close once
-    first = np.where(passed > NONE, np.maximum(grid.first(t), grid.first(np.maximum(passed, t - body.size - 2))), grid.first(t))
-    last = grid.last(t)
+    # a row is in the windows that were open when it came, and of these it goes where the end is in (W(n-1), W(n)]
+    first = np.maximum(grid.first(t), grid.first(lateness.limit(here, times)))
+    last = np.minimum(grid.last(t), grid.first(np.full(len(t), times.now)) - 1)
     row, number = spread(first, np.maximum(last - first + 1, 0))
-    start, end = grid.bounds(number)
-    closes = (end > passed[row]) & (end <= times.now)
-    row, number, start, end = row[closes], number[closes], start[closes], end[closes]
     if not len(row) and not body.fill:
         return nothing(node)
     rank = np.empty(here.num_rows, np.int64)
     rank[lateness.time_order(here)] = np.arange(here.num_rows)
     order = np.argsort(rank[row], kind="stable")
-    inside = here.take(pa.array(row[order]))
-    inside = inside.append_column("window_start", instants(start[order])).append_column("window_end", instants(end[order]))
+    row, number = row[order], number[order]
+    start, end = grid.bounds(number)
+    inside = here if len(row) == here.num_rows and _is_range(row) else here.take(pa.array(row))
+    inside = inside.append_column("window_start", instants(start)).append_column("window_end", instants(end))
     out = conform(node, ask(node, body.query, rows=inside))
     if body.fill:
         out = pa.concat_tables([out, _empty_windows(node, here, grid, times, row, number)])
     return made(node, times.epoch, out, micros(out.column(len(fold.by) + 1)) - 1, fold.by)
+
+
+def _is_range(row: np.ndarray) -> bool:
+    return bool((row == np.arange(len(row))).all())
 
 
 def _empty_windows(node: Node, here: pa.Table, grid: Panes, times: Times, row: np.ndarray, number: np.ndarray) -> pa.Table:
@@ -109,22 +107,18 @@ def _empty_windows(node: Node, here: pa.Table, grid: Panes, times: Times, row: n
     """
     fold = cast(Fold, node.word)
     body = cast(Window, fold.body)
-    t, passed = at(here, "t"), lateness.limit(here, times)
+    t, passed, key = at(here, "t"), lateness.limit(here, times), key_ids(here, fold.by)
     low = grid.first(passed)
-    high = np.minimum(grid.first(t) - 1, grid.first(np.full(len(t), times.now)) - 1)
-    gaps = np.flatnonzero((passed > NONE) & (low <= high))
-    key, numbers = key_ids(here, fold.by), np.unique(np.stack([low[gaps], high[gaps], key_ids(here, fold.by)[gaps]]), axis=1)
-    which, found = spread(numbers[0], numbers[1] - numbers[0] + 1)
-    wanted = np.unique(np.stack([numbers[2][which], found]), axis=1)
+    high = np.minimum(grid.first(t), grid.first(np.full(len(t), times.now))) - 1
+    gaps = {*zip(*(values[(passed > NONE) & (low <= high)].tolist() for values in (key, low, high)))}
     taken = {*zip(key[row].tolist(), number.tolist())}
-    empty = [pair for pair in zip(*wanted.tolist()) if pair not in taken]
-    example = {number: place for place, number in enumerate(key.tolist())}
-    keys = here.select(list(fold.by)).take(pa.array([example[pair[0]] for pair in empty], pa.int64()))
-    start, end = grid.bounds(np.array([pair[1] for pair in empty], np.int64))
-    columns = [*keys.columns, instants(start), instants(end)]
+    empty = sorted({(who, k) for who, begin, end in gaps for k in range(begin, end + 1)} - taken)
+    example = {who: place for place, who in enumerate(key.tolist())}
+    keys = here.select(list(fold.by)).take(pa.array([example[who] for who, _ in empty], pa.int64()))
+    starts, ends = grid.bounds(np.array([k for _, k in empty], np.int64))
+    columns = [*keys.columns, instants(starts), instants(ends)]
     blank = ask(node, body.blank, rows=here.slice(0, 0)) if body.blank else None
     for place in range(len(columns), len(node.columns)):
-        kind = node.columns[place].type.arrow
         value = blank.column(place - len(fold.by) - 2)[0].as_py() if blank is not None else None
-        columns.append(pa.repeat(pa.scalar(value, kind), len(empty)))
+        columns.append(pa.repeat(pa.scalar(value, node.columns[place].type.arrow), len(empty)))
     return conform(node, pa.table(columns, names=[column.name for column in node.columns]))
