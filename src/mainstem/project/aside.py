@@ -1,0 +1,137 @@
+"""The quarantine as a person sees it: what is open, one record in full, replay and discard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines import journal, orders
+from mainstem.engines.site import QUARANTINE
+from mainstem.errors import ConcurrencyError, RefusedError, SpecError
+from mainstem.project.reading import read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mainstem.project.place import Opened
+
+
+def everything(opened: Opened) -> pa.Table:
+    """Every row that was ever set aside, published or only prepared, with `state` and `published` beside it.
+
+    `state`: open, ordered, replayed or discarded. A stopped bounded run is not published; its rows are shown all the same.
+    """
+    import pyarrow as pa
+
+    published = read(opened, QUARANTINE)
+    parts = [published.append_column("published", pa.array([True] * published.num_rows, pa.bool_()))]
+    home = journal.current(opened.work)
+    if home is not None:
+        numbers = home.epochs("manifest")
+        for epoch in home.epochs("prepared"):
+            if epoch > (numbers[-1] if numbers else 0):
+                parts += [_unpublished(file.path, published.schema) for file in home.prepared(epoch).outputs.get(QUARANTINE, [])]
+    rows = pa.concat_tables(parts)
+    handled = orders.handled(opened.work)
+    states = [handled.get(id_, "open") for id_ in rows.column("id").to_pylist()]
+    return rows.append_column("state", pa.array(states, pa.string()))
+
+
+def _unpublished(path: str, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(path, partitioning=None).cast(schema)
+    return rows.append_column("published", pa.array([False] * rows.num_rows, pa.bool_()))
+
+
+def chosen(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
+           rule: str | None = None, state: str | None = "open") -> pa.Table:
+    """The rows that the filters name, the newest first."""
+    import pyarrow as pa
+
+    rows = everything(opened)
+    keep = []
+    for row in rows.select(["id", "node", "reason", "rules", "state"]).to_pylist():
+        keep.append((not ids or row["id"] in ids) and (step is None or row["node"].split("/")[0] == step)
+                    and (reason is None or row["reason"] == reason) and (rule is None or rule in (row["rules"] or []))
+                    and (state is None or row["state"] == state))
+    missing = set(ids) - set(rows.column("id").to_pylist())
+    if missing:
+        raise SpecError("quarantine.unknown", f"there is no quarantined record {sorted(missing)[0]!r}",
+                        fix="`mainstem quarantine list` shows their ids")
+    return rows.filter(pa.array(keep, pa.bool_())).sort_by([("epoch", "descending"), ("position", "ascending")])
+
+
+def listing(opened: Opened, *, step: str | None, reason: str | None, rule: str | None, limit: int) -> pa.Table:
+    """Open rows, the newest first."""
+    return chosen(opened, step=step, reason=reason, rule=rule).slice(0, limit)
+
+
+def show(opened: Opened, id_: str) -> dict[str, Any]:
+    """One record with its bytes; fetched from the source where only the typed row was kept."""
+    row: dict[str, Any] = chosen(opened, [id_], state=None).slice(0, 1).to_pylist()[0]
+    if row["raw"] is None:
+        row["raw"] = _fetch(opened, row)
+    return row
+
+
+def _fetch(opened: Opened, row: dict[str, Any]) -> bytes | None:
+    """The bytes of a record through its `_at`, where the source can read it again."""
+    from mainstem.plan.words import Read
+
+    home = journal.current(opened.work)
+    name = row["origin"].removeprefix("replay:")
+    prepared = home.epochs("prepared") if home else []
+    if home is None or not prepared or name not in {node.name for node in opened.plan.of(Read)}:
+        return None
+    chunk = opened.site().source(name).fetch(home.prepared(prepared[-1]).progress.get(name), row["partition"], row["position"])
+    return bytes(chunk.data).rstrip(b"\r\n") if chunk is not None else None
+
+
+def replay(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
+           rule: str | None = None) -> dict[str, Any]:
+    """Order a replay of open rows and carry it out, unless a live runner takes it up."""
+    from mainstem.clock import SystemClock
+    from mainstem.plan.words import Read
+    from mainstem.project.run import run
+
+    rows = chosen(opened, ids, step=step, reason=reason, rule=rule)
+    if not all(rows.column("published").to_pylist()):
+        raise RefusedError("replay.unpublished", "an unfinished run has not published what is quarantined", where=str(opened.work),
+                           fix="finish it with `mainstem run`, then replay")
+    given = _order(opened, "replay", rows, {node.name for node in opened.plan.of(Read)})
+    if not given:
+        return {"ordered": 0, "replayed": 0, "taken_by": ""}
+    try:
+        run(opened, only_orders=True, clock=SystemClock())
+    except ConcurrencyError as error:
+        if error.code != "run.held":
+            raise
+        return {"ordered": rows.num_rows, "replayed": 0, "taken_by": error.what}
+    return {"ordered": rows.num_rows, "replayed": rows.num_rows, "taken_by": ""}
+
+
+def discard(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
+            rule: str | None = None) -> dict[str, Any]:
+    """Mark open rows as discarded; they stay in the quarantine table."""
+    rows = chosen(opened, ids, step=step, reason=reason, rule=rule)
+    _order(opened, "discard", rows, None)
+    return {"discarded": rows.num_rows}
+
+
+def _order(opened: Opened, kind: str, rows: pa.Table, sources: set[str] | None) -> list[orders.Order]:
+    import pyarrow as pa
+
+    from mainstem.clock import SystemClock
+
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, row in enumerate(rows.select(["origin", "node"]).to_pylist()):
+        source = row["origin"].removeprefix("replay:")
+        if sources is not None and source not in sources:
+            raise RefusedError("replay.made_row", f"{row['origin']} made this row; only records of a source can be replayed",
+                               where=row["node"], fix="replay the records that it was made of, or discard it")
+        groups.setdefault((source, row["node"]), []).append(index)
+    now = SystemClock().now()
+    return [orders.give(opened.work, now, kind, source, node, rows.take(pa.array(indices)))
+            for (source, node), indices in sorted(groups.items())]
