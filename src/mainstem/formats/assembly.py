@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,13 @@ class OneByOne:
         """This record is set aside."""
         self._rejects.append((record, wrong.reason, wrong.detail, wrong.column))
 
+    def replace(self, record: int, change: Callable[[Wrong], Wrong]) -> None:
+        """Change what is said about a record, if it is set aside."""
+        for place, (index, reason, detail, column) in enumerate(self._rejects):
+            if index == record:
+                wrong = change(Wrong(reason, detail, column))
+                self._rejects[place] = (record, wrong.reason, wrong.detail, wrong.column)
+
     @property
     def records(self) -> np.ndarray:
         return np.array(self._records, np.int64)
@@ -51,7 +58,7 @@ class OneByOne:
         return pa.Table.from_arrays([pa.array(list(c), f.type) for c, f in zip(cells, self.schema)], schema=self.schema)
 
     def rejects(self) -> pa.Table:
-        cells = list(zip(*sorted(self._rejects))) if self._rejects else [[], [], [], []]
+        cells = list(zip(*sorted(self._rejects, key=lambda reject: reject[0]))) or [()] * len(REJECTS)
         return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(cells, REJECTS)], schema=REJECTS)
 
 

@@ -48,11 +48,11 @@ class Json:
         if options.layout == "document":
             self.cut_by = "whole"
 
-    def open(self, path: str, head: bytes) -> Mapping[str, Any]:
+    def open(self, path: str, head: bytes) -> Mapping[str, Any]:  # noqa: ARG002 (contract)
         """{"skip": bytes of a byte order mark}; it is stripped once, at the start of a file."""
         return {"skip": 3 if head.startswith(b"\xef\xbb\xbf") else 0}
 
-    def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:
+    def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:  # noqa: ARG002 (contract)
         """Up to the last line end; a document is one piece."""
         if final:
             return len(data)
@@ -60,7 +60,7 @@ class Json:
             return 0
         return _after_last_newline(data)
 
-    def decode(self, chunk: Chunk, query: Query) -> Decoded:
+    def decode(self, chunk: Chunk, query: Query) -> Decoded:  # noqa: ARG002 (contract)
         """Rows and rejects. Raises DataError when a document as a whole is not JSON."""
         from mainstem.formats import jsonread
 

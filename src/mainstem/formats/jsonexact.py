@@ -38,8 +38,9 @@ class Exact:
         self.lacking: list[str] = []          # declared columns that it had not
         self.fault: Wrong | None = None
         self._doubled: str | None = None
-        self.scan = json.JSONDecoder(object_pairs_hook=self._members, parse_float=Number, parse_int=Number,
-                                     parse_constant=_constant).scan_once
+        decoder: Any = json.JSONDecoder(object_pairs_hook=self._members, parse_float=Number, parse_int=Number,
+                                        parse_constant=_constant)
+        self.scan = decoder.scan_once
 
     def read(self, raw: bytes) -> list[Any]:
         """The values of the declared columns (and `_extra`, if kept) in order; `Wrong` if the record is set aside."""

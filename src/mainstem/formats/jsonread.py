@@ -85,7 +85,8 @@ def document(plug: Json, chunk: Chunk) -> Decoded:
             notes.add(exact, record)
     except Wrong as wrong:
         raise DataError("format.not_json", f"the document is not JSON: {wrong.detail}",
-                        why="a document is read whole or not at all", fix="if it has one object a line, say `layout: lines`") from None
+                        why="a document is read whole or not at all",
+                        fix="if it has one object a line, say `layout: lines`") from None
     spots = np.array(places, np.int64).reshape(-1, 2)
     if not text.isascii():
         spots = _byte_offsets(text, spots)
@@ -120,7 +121,8 @@ def _elements(exact: Exact, text: str, records: str | None) -> Iterator[tuple[in
         closing.append("}")
     if text[place:place + 1] != "[":
         if records:
-            raise DataError("format.records", f"there is no array at `{records}` in the document", fix="correct `records:`")
+            raise DataError("format.records", f"there is no array at `{records}` in the document",
+                        fix="correct `records:`")
         value, end = _value(exact, text, place)
         yield place, end, value
     else:
@@ -163,7 +165,8 @@ def _array(exact: Exact, text: str, place: int) -> Iterator[tuple[int, int, Any]
 def _enter(exact: Exact, text: str, place: int, name: str) -> int:
     """Where the value of member `name` of the object at `place` begins."""
     if text[place:place + 1] != "{":
-        raise DataError("format.records", f"there is no object with a member `{name}` at character {place}", fix="correct `records:`")
+        raise DataError("format.records", f"there is no object with a member `{name}` at character {place}",
+                        fix="correct `records:`")
     at = _skip(text, place + 1)
     while text[at:at + 1] == '"':
         key, end = exact.value(text, at)
@@ -180,7 +183,8 @@ def _enter(exact: Exact, text: str, place: int, name: str) -> int:
         at = _skip(text, at + 1)
     if text[at:at + 1] != "}":
         raise Wrong("not_json", f"expected a member or }} at character {at}")
-    raise DataError("format.records", f"the document has no member `{name}`", fix="correct `records:`")
+    raise DataError("format.records", f"the document has no member `{name}`",
+                        fix="correct `records:`")
 
 
 def _leave(exact: Exact, text: str, end: int) -> int:

@@ -7,11 +7,9 @@ import datetime as dt
 import json
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mainstem.columns import Columns
 from mainstem.errors import DataError
@@ -27,21 +25,22 @@ def encode(rows: pa.Table, columns: Columns, options: JsonOptions) -> bytes:
     """The rows as one file. Raises DataError for NaN under `nan: reject`."""
     texts = {c.name for c in columns if c.type.name == "json"}  # already JSON: written as it is
     heads = [json.dumps(name, ensure_ascii=False) + ":" for name in rows.column_names]
-    cells = [_cells(rows.column(name), name in texts, options) for name in rows.column_names]
-    lines = ("{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*cells)) if cells else ("{}",) * rows.num_rows
+    written = [cells(rows.column(name), name in texts, options) for name in rows.column_names]
+    lines = ("{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*written)) if written else ("{}",) * rows.num_rows
     if options.layout == "document":
         return ("[" + ",\n".join(lines) + "]\n").encode()
     return "".join(line + "\n" for line in lines).encode()
 
 
-def _cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> list[str]:
+def cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> list[str]:
+    """Every value of a column as JSON text. `json_text`: the strings are JSON already."""
     write = str if json_text else _writer(column.type, options)
     if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz) if pa.types.is_timestamp(column.type) else pa.time64("us"))
     return ["null" if value is None else write(value) for value in column.to_pylist()]
 
 
-def _writer(kind: pa.DataType, options: JsonOptions) -> Cell:  # noqa: C901 one arm per type
+def _writer(kind: pa.DataType, options: JsonOptions) -> Cell:
     types = pa.types
     if types.is_integer(kind):
         return _integer(options)

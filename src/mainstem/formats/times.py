@@ -17,7 +17,6 @@ _ISO = re.compile(
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _UNIX = dt.date(1970, 1, 1).toordinal()
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
-MICROS = {"day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000}
 
 
 @functools.cache
@@ -32,6 +31,11 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
 def is_epoch(column: Column) -> bool:
     """Whether this column's times are written as numbers."""
     return column.format in _EPOCHS
+
+
+def unit(column: Column) -> int:
+    """Microseconds of one step of an epoch column."""
+    return _EPOCHS[column.format or ""]
 
 
 def days(text: str, column: Column) -> int:

@@ -29,16 +29,17 @@ class Number(str):
 Reader = Callable[[Any], Any]
 
 _TEXT_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_BOUNDS = {name: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in (("int8", 8), ("int16", 16), ("int32", 32), ("int64", 64))}
-_BOUNDS |= {name: (0, 2**bits - 1) for name, bits in (("uint8", 8), ("uint16", 16), ("uint32", 32), ("uint64", 64))}
-_BOUNDS["hugeint"] = (-(10**38) + 1, 10**38 - 1)
+_WIDTHS = (("int8", 8), ("int16", 16), ("int32", 32), ("int64", 64))
+BOUNDS = {name: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in _WIDTHS}
+BOUNDS |= {name: (0, 2**bits - 1) for name, bits in (("uint8", 8), ("uint16", 16), ("uint32", 32), ("uint64", 64))}
+BOUNDS["hugeint"] = (-(10**38) + 1, 10**38 - 1)
 _BOOLEANS = {"true": True, "false": False, "t": True, "f": False, "1": True, "0": False}
 _WIDE = Context(prec=400)  # digits are compared, never rounded
 
 
 def whole(token: str, kind: str) -> int:
     """The integer that a number token stands for: `1.0` and `1e3` are integers, `1.5` is not."""
-    low, high = _BOUNDS[kind]
+    low, high = BOUNDS[kind]
     if token.lstrip("+-").isdecimal() and len(token) < 50:
         value = int(token)
     else:
@@ -86,7 +87,7 @@ def _decimal(token: str) -> Decimal:
 
 def number(token: str, column: Column, kind: Type) -> Any:
     """A number token as a numeric type."""
-    if kind.name in _BOUNDS:
+    if kind.name in BOUNDS:
         return whole(token, kind.name)
     if kind.name in ("double", "float"):
         return real(token, kind.name)
@@ -99,7 +100,7 @@ def number(token: str, column: Column, kind: Type) -> Any:
 
 def numeric(kind: Type) -> bool:
     """Whether values of this type are written as numbers."""
-    return kind.name in _BOUNDS or kind.name in ("double", "float", "decimal")
+    return kind.name in BOUNDS or kind.name in ("double", "float", "decimal")
 
 
 def from_text(text: str, column: Column, kind: Type) -> Any:
