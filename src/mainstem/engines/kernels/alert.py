@@ -42,7 +42,8 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     fates: Fates = Counter()
     lateness.tally(fates, node.name, DELIVERED, "", at(new, "o"))
 
-    both = pa.concat_tables([state.select(["_since", *by]), new.select(by)], promote_options="default")
+    blank = pa.nulls(new.num_rows, pa.int64())
+    both = lateness.together(state, new.append_column("_since", blank), ["_since", *by])
     ids = key_ids(both, by)
     known, keys = ids[: state.num_rows], ids[state.num_rows:]
     since = dict(zip(known.tolist(), zip(state.column("_since").to_pylist(), state.column("_firing").to_pylist())))

@@ -93,7 +93,7 @@ def _judge(new: pa.Table, keyed: np.ndarray, hashes: np.ndarray, known: pa.Table
     rows = new.take(pa.array(keyed[suspects]))
     order = lateness.arrival(rows, fold.order)
     suspects = suspects[order]
-    both = pa.concat_tables([seen.select(list(fold.by)), rows.select(list(fold.by)).take(pa.array(order))])
+    both = lateness.together(seen, rows.take(pa.array(order)), fold.by)
     ids = key_ids(both, fold.by)
     times = np.concatenate([seen.column("_max").to_numpy(), t[suspects]])
     # what is known comes first within a key, then its rows as they arrived

@@ -95,6 +95,12 @@ def still(state: pa.Table, now: int) -> pa.Table:
     return pick(state, state.column("_until").to_numpy() > now)
 
 
+def together(state: pa.Table, new: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """These columns of the state rows and, after them, of the new rows, in the types of the state."""
+    kept = state.select(list(columns))
+    return pa.concat_tables([kept, new.select(list(columns)).cast(kept.schema)]).combine_chunks()
+
+
 def waiting_schema(node: Node, inputs: Mapping[str, pa.Schema], *more: pa.Field) -> pa.Schema:
     """The state of a fold that keeps rows: the needed columns and `_at`."""
     assert isinstance(node.word, Fold)

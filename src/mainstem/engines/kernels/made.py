@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.batch import AT, MADE_SHIFT, NONE, empty, identity
-from mainstem.engines.kernels.duck import query
-from mainstem.engines.kernels.keys import key_groups
+from mainstem.engines.kernels.duck import tables
+from mainstem.engines.kernels.keys import key_groups, key_texts
 from mainstem.errors import DataError
 from mainstem.plan.words import Node
 
 _UTC = pa.timestamp("us", "UTC")
 
 
-def ask(node: Node, sql: str, **relations: pa.Table) -> pa.Table:
+def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
     """The answer of a node's query. DataError `sql.overflow` or `sql.failed` with DuckDB's own words if it fails."""
     try:
-        return query(sql, **relations)
+        with tables(**relations) as con:
+            return con.sql(sql).to_arrow_table()
     except duckdb.OutOfRangeException as error:
         raise overflow(node, error) from error
     except duckdb.Error as error:
@@ -89,10 +90,16 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
         return nothing(node)
     event = np.full(count, NONE, np.int64) if event is None else event
     groups = key_groups(table, by) if groups is None else groups
-    sortable = pa.table({"g": groups, "t": event} | {f"k{i}": table.column(name) for i, name in enumerate(by)})
+    sortable = pa.table({"g": groups, "t": event} | {f"k{i}": _sortable(table, name) for i, name in enumerate(by)})
     order = pc.sort_indices(sortable, [(name, "ascending") for name in sortable.column_names]).to_numpy()
     groups, event = groups[order], event[order]
     first = np.searchsorted(groups, groups, "left")
     position = (epoch << MADE_SHIFT) | (np.arange(count, dtype=np.int64) - first)
     hidden = identity(node.origin or 0, groups, position, event, raw=False)
     return table.take(pa.array(order)).append_column(AT, hidden)
+
+
+def _sortable(table: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+    """A by column in a form that Arrow can sort: lists and structs by their text."""
+    column = table.column(name)
+    return pa.array(key_texts(table, [name])) if pa.types.is_nested(column.type) else column

@@ -44,7 +44,7 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     new, groups, until = lateness.pick(new, ~late), groups[~late], until[~late]
     state = lateness.alive(state, times)
     held_before = lateness.per_origin(at(state, "o"))
-    here = pa.concat_tables([state.select([*fold.needs[0], AT]), new.select([*fold.needs[0], AT])]).combine_chunks()
+    here = lateness.together(state, new, [*fold.needs[0], AT])
     ends = np.concatenate([state.column("_until").to_numpy(), until])
     origins = at(here, "o")
     lateness.tally(fates, node.name, DELIVERED, "", origins[ends <= times.now])
