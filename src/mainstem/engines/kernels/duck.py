@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mainstem.columns import Columns
+
 _local = threading.local()
 
 # DuckDB 2.0.0 loses TRY in a pushed-down cast: TRY_CAST of a CSV column raises; without this rule it does not.
 # Python's own variables are no relations: a name in SQL means a registered table or nothing.
 _SETTINGS = ("SET timezone='UTC'", "SET python_enable_replacements=false", "SET enable_progress_bar=false",
              "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'",
-             "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
+             "SET error_on_division_by_zero=false", "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
 _threads = 1
 
 
@@ -65,6 +67,30 @@ def query(sql: str, **relations: pa.Table) -> pa.Table:
     """The answer of one query over these Arrow tables, as Arrow."""
     with tables(**relations) as con:
         return con.sql(sql).to_arrow_table()
+
+
+def row_errors() -> tuple[type[Exception], ...]:
+    """What DuckDB raises when an expression fails on a value: a cast, an overflow, `error(...)`; not a wrong query."""
+    import duckdb
+
+    return (duckdb.DataError, duckdb.InvalidInputException)
+
+
+def message(error: BaseException) -> str:
+    """DuckDB's words on one line, without the excerpt of the query that it adds."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
+
+
+def as_bound(rows: pa.Table, columns: Columns) -> pa.Table:
+    """The rows with their JSON columns marked as such, so that DuckDB sees the types that the plan was bound with."""
+    import pyarrow as pa
+
+    for column in columns:
+        if column.type.name == "json" and column.name in rows.column_names:
+            index = rows.column_names.index(column.name)
+            stored = [pa.ExtensionArray.from_storage(pa.json_(), chunk) for chunk in rows.column(index).chunks]
+            rows = rows.set_column(index, column.name, pa.chunked_array(stored, pa.json_()))
+    return rows
 
 
 def quote(name: str) -> str:
