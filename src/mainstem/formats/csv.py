@@ -42,7 +42,7 @@ class CsvOptions(Options):
         "quarantine", description="pad: fields missing at the end of a record are NULL."
     )
     max_record_bytes: Size = Field(16 * 2**20, description="Longest record, like 16MiB; longer ones are set aside.")
-    nan: Literal["null", "string"] = Field("string", description="Writing: NaN and infinities as NULL, or as the words nan and inf.")
+    nan: Literal["null", "string"] = Field("string", description="Writing: NaN and infinities as NULL, or as nan and inf.")
 
     @field_validator("delimiter", "quote", "comment", "decimal")
     @classmethod

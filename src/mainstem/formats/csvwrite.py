@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from mainstem.formats.json import JsonOptions
 from mainstem.formats.jsonwrite import cells as json_cells
+from mainstem.formats.jsonwrite import stamps
 
 if TYPE_CHECKING:
     from mainstem.formats.csv import CsvOptions
@@ -40,8 +41,7 @@ def _fields(column: pa.Array, options: CsvOptions) -> pa.Array:
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_date(kind):
         return column.cast(pa.string())
     if types.is_timestamp(kind):
-        text = column.cast(pa.timestamp("us", kind.tz)).cast(pa.string())
-        return pc.replace_substring(text, " ", "T", max_replacements=1)
+        return stamps(column)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return _quoted(column.cast(pa.string()), options)
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mainstem.columns import Columns
 from mainstem.errors import DataError
@@ -34,13 +35,22 @@ def encode(rows: pa.Table, columns: Columns, options: JsonOptions) -> bytes:
 
 def cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> list[str]:
     """Every value of a column as JSON text. `json_text`: the strings are JSON already."""
-    write = str if json_text else _writer(column.type, options)
-    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz) if pa.types.is_timestamp(column.type) else pa.time64("us"))
+    if pa.types.is_timestamp(column.type):
+        return ["null" if text is None else f'"{text}"' for text in stamps(column).to_pylist()]
+    write = str if json_text else writer(column.type, options)
     return ["null" if value is None else write(value) for value in column.to_pylist()]
 
 
-def _writer(kind: pa.DataType, options: JsonOptions) -> Cell:
+def stamps(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as RFC 3339 with as many digits of the second as are needed; Z for UTC, nothing for a local time."""
+    kind = column.type
+    texts = (column if kind.tz is None else column.cast(pa.timestamp(kind.unit, "UTC"))).cast(pa.string())
+    texts = pc.replace_substring(texts, " ", "T", max_replacements=1)
+    texts = pc.replace_substring_regex(texts, r"\.0+(Z?)$", r"\1")
+    return pc.replace_substring_regex(texts, r"(\.[0-9]*[1-9])0+(Z?)$", r"\1\2")
+
+
+def writer(kind: pa.DataType, options: JsonOptions) -> Cell:
     types = pa.types
     if types.is_integer(kind):
         return _integer(options)
@@ -57,10 +67,10 @@ def _writer(kind: pa.DataType, options: JsonOptions) -> Cell:
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         return lambda value: f'"{base64.b64encode(value).decode()}"'
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        item = _writer(kind.value_type, options)
+        item = writer(kind.value_type, options)
         return lambda value: "[" + ",".join("null" if v is None else item(v) for v in value) + "]"
     if types.is_struct(kind):
-        members = [(json.dumps(f.name, ensure_ascii=False), f.name, _writer(f.type, options)) for f in kind]
+        members = [(json.dumps(f.name, ensure_ascii=False), f.name, writer(f.type, options)) for f in kind]
         return lambda value: "{" + ",".join(
             f"{key}:{'null' if value[name] is None else write(value[name])}" for key, name, write in members) + "}"
     return lambda value: json.dumps(value if isinstance(value, str) else str(value), ensure_ascii=False)

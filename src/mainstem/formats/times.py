@@ -78,7 +78,7 @@ def micros(text: str, column: Column) -> int:
     if hour == "24" and (int(minute) or int(second or 0) or int(fraction or 0)):
         raise Wrong("bad_timestamp", f"{text!r}: 24:00:00 is the end of the day, nothing follows it")
     if offset is None:
-        return _in_range(_utc(local, text, column), text)
+        return _in_range(utc(local, text, column), text)
     return _in_range(local - _offset(offset, text), text)
 
 
@@ -109,7 +109,7 @@ def _offset(offset: str, text: str) -> int:
     return (-1 if offset[0] == "-" else 1) * (hours * 60 + minutes) * 60_000_000
 
 
-def _utc(local: int, text: str, column: Column) -> int:
+def utc(local: int, text: str, column: Column) -> int:
     """The instant of a local time (microseconds as if it were UTC), by the zone and the rules of its column."""
     if column.zone is None:
         raise Wrong("bad_timestamp", f"{text!r} has no offset; declare `zone:` on the column")
@@ -143,7 +143,7 @@ def _by_pattern(text: str, column: Column) -> int:
     offset = moment.utcoffset()
     local = (moment.replace(tzinfo=None) - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)  # noqa: DTZ001
     if offset is None:
-        return _in_range(_utc(local, text, column), text)
+        return _in_range(utc(local, text, column), text)
     return _in_range(local - offset // dt.timedelta(microseconds=1), text)
 
 
