@@ -179,6 +179,21 @@ CODES: dict[str, Code] = {
         "an environment that is not declared",
         "`--env` or MAINSTEM_ENV names an environment that mainstem.yaml does not have under `environments`.",
         "Declare it, or take one of those listed."),
+    # ---- folds: what is kept over rows ---------------------------------------------------------------------------
+    "sql.overflow": Code(
+        "a result does not fit its type",
+        "An aggregate or an expression of a step gave a number that is too large for its type. Wrapping around or rounding would be "
+        "a wrong answer, so the epoch stops and nothing of it is published.",
+        "Cast to a wider type in the step that the message names, for instance sum(x::DECIMAL(38,0)), and run again."),
+    "sql.failed": Code(
+        "a query failed while it ran",
+        "The SQL of a window, session, rolling or whole-input step raised an error on the rows that it was given. Several rows "
+        "make one result there, so no single row can be set aside for it.",
+        "Guard the expression (TRY_CAST, CASE, NULLIF) or set such rows aside with a rule before the step, and run again."),
+    "over.rows": Code(
+        "a rolling step lost or made rows",
+        "The query of an `over` step must answer once for every row, and did not. This is a mistake in mainstem.",
+        "Report it with the pipeline file."),
     # ---- runs and files ----------------------------------------------------------------------------------------
     "run.fenced": Code(
         "another runner is ahead",

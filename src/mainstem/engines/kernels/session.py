@@ -16,7 +16,7 @@ import pyarrow as pa
 from mainstem.batch import AT, DELIVERED, HELD, LATE, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
-from mainstem.engines.kernels.keys import identity_of, key_ids, key_texts, normal
+from mainstem.engines.kernels.keys import key_ids, normal
 from mainstem.engines.kernels.made import ask, conform, instants, made, micros, nothing
 from mainstem.plan.words import Fold, Node, Session
 
@@ -82,12 +82,7 @@ def _release(node: Node, rows: pa.Table, start: np.ndarray, end: np.ndarray, tim
         return nothing(node)
     fold = cast(Fold, node.word)
     body = cast(Session, fold.body)
-    first = np.flatnonzero(np.append(True, (start[1:] != start[:-1]) | (np.diff(key_ids(rows, fold.by)) != 0)))
-    texts = key_texts(rows.take(pa.array(first)), fold.by)
-    names = [identity_of(text, int(begin)) for text, begin in zip(texts, start[first])]
-    number = np.searchsorted(first, np.arange(rows.num_rows), "right") - 1
-    rows = (rows.append_column("session_id", pa.array(names, pa.string()).take(pa.array(number)))
-            .append_column("session_start", instants(start)).append_column("session_end", instants(end))
+    rows = (rows.append_column("session_start", instants(start)).append_column("session_end", instants(end))
             .append_column("closes_at", instants(end + body.gap)))
     out = conform(node, ask(node, body.query, rows=rows))
     return made(node, times.epoch, out, micros(out.column(len(fold.by) + 3)) - 1, fold.by)
