@@ -1,0 +1,240 @@
+"""The source `generator`: synthetic sensor readings with dirt in known amounts, the same bytes in every process.
+
+It stands in for a broker: partitions in arrival order, positions, an arrival stamp on every record. With `rows:` its input
+is complete; without, it goes on for ever at `rate`. With `truth:` it writes what it put into which record to a file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from mainstem import durable
+from mainstem.clock import Clock, SystemClock, iso
+from mainstem.connectors import greenhouse
+from mainstem.connectors.greenhouse import BLOCK, POSITION_SHIFT, Block, Scene
+from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
+from mainstem.quantities import Duration, Share
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_LINE = 128                           # about so many bytes has a line
+_RANGE_ROWS = 2 * BLOCK               # the most that one range holds
+_CACHED = 8                           # blocks kept per source: about 6 MB each
+
+
+class Dirt(Options):
+    """How much of what is put in, each as a share of all lines."""
+
+    cut: Share = Field(0.005, description="Lines that end in the middle, like `0.5%`.")
+    type: Share = Field(0.005, description="Lines with a value of the wrong type.")
+    missing: Share = Field(0.005, description="Lines without a required key, or with null in it.")
+    range: Share = Field(0.01, description="Lines with a temperature that no greenhouse has.")
+    duplicate: Share = Field(0.01, description="Lines that repeat one of the four minutes before them (a re-send).")
+    late: Share = Field(0.005, description="Lines held up on the way for three to five minutes.")
+    ahead: Share = Field(0.005, description="Lines of a sensor whose clock is a day ahead.")
+    unknown: Share = Field(0.005, description="Lines of a sensor that is in no table.")
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Self:
+        if sum(self.shares()) > 0.8:
+            raise ValueError("the shares of dirt add up to more than 80%; every 8th line stays clean")
+        return self
+
+    def shares(self) -> tuple[float, ...]:
+        """The shares in the order of `greenhouse.FAULTS`."""
+        return tuple(getattr(self, name) for name in greenhouse.FAULTS[1:])
+
+
+class GeneratorOptions(Options):
+    """What to make, how much of it, and how dirty."""
+
+    profile: Literal["greenhouse"] = Field("greenhouse", description="What the readings are about.")
+    rows: int | None = Field(None, ge=0, description="How many lines in all; without it the input never ends.")
+    rate: float = Field(1000.0, gt=0, description="Lines per second when the input never ends.")
+    seed: int = Field(7, description="The same seed gives the same lines.")
+    start: AwareDatetime = Field(
+        dt.datetime(2026, 3, 1, tzinfo=dt.UTC), description="Event time at which the readings begin, with zone.")
+    sensors: int = Field(40, ge=1, le=100_000, description="How many sensors send.")
+    interval: Duration = Field(20_000_000, description="Time between two readings of one sensor, like `20s`.")
+    partitions: int = Field(2, ge=1, le=256, description="Partitions; a sensor always sends through the same one.")
+    dirt: Dirt = Field(Dirt(), description="Which faults are put in, as shares of all lines.")
+    truth: str | None = Field(None, description="File for what was put into which record (JSON lines); needs `rows`.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.sensors < self.partitions:
+            raise ValueError("`sensors` must be at least `partitions`: a partition without a sensor says nothing")
+        if self.truth is not None and self.rows is None:
+            raise ValueError("`truth` needs `rows`: an endless truth cannot be written down")
+        if self.interval < 1000 * self.sensors:
+            raise ValueError("`interval` must be at least a millisecond per sensor")
+        return self
+
+    @property
+    def growing(self) -> bool:
+        """Whether more may come than is there now."""
+        return self.rows is None
+
+    def scene(self) -> Scene:
+        """What the lines depend on."""
+        return Scene(self.seed, int(self.start.timestamp()) * 1_000_000 + self.start.microsecond, self.sensors, self.interval,
+                     self.partitions, self.dirt.shares())
+
+
+class Generator:
+    """The source `generator`."""
+
+    kind: ClassVar[str] = "generator"
+    Options: ClassVar[type[Options]] = GeneratorOptions
+    resumes: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
+    clock: Clock = SystemClock()      # paces endless input; never seen by a row
+
+    def __init__(self, options: GeneratorOptions, format: Format, scope: Scope) -> None:
+        self.options, self.format, self.scope = options, format, scope
+        self.scene = options.scene()
+        self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
+        self._lock = threading.Lock()
+        self._told = False
+
+    @property
+    def bounded(self) -> bool:
+        return self.options.rows is not None
+
+    def discover(self, progress: Mapping[str, Any] | None, budget: Budget) -> Discovery:
+        """The next lines of every partition, evenly: all partitions come to an end together."""
+        options, many = self.options, self.options.partitions
+        if options.truth is not None and not self._told:
+            write_truth(options, Path(self.scope.project) / options.truth, self._block)
+            self._told = True
+        began = int(progress["began"]) if progress else (0 if self.bounded else self.clock.now())
+        done = [int(count) for count in progress["rows"]] if progress else [0] * many
+        here = [rows_of(options, partition) for partition in range(many)]
+        if not self.bounded:
+            here = [int((self.clock.now() - began) / 1e6 * options.rate) // many] * many
+        share = max(min(budget.rows, budget.bytes // _LINE) // many, 1)
+        upto = [min(present, before + share) for present, before in zip(here, done)]
+        ranges = [part for partition in range(many) for part in _cut(partition, done[partition], upto[partition])]
+        drained = frozenset(partition for partition in range(many) if upto[partition] >= here[partition])
+        return Discovery(tuple(ranges), {"rows": [max(a, b) for a, b in zip(done, upto)], "began": began},
+                         {partition: f"{self.scope.name}-{partition}" for partition in range(many)}, drained,
+                         ended=self.bounded and len(drained) == many)
+
+    def read(self, range: Range) -> Sequence[Chunk]:
+        """The lines of a range, one chunk per block."""
+        chunks = []
+        for block, first, last in _pieces(int(range.ref["first"]), int(range.ref["last"])):
+            made = self._block(range.partition, block)
+            chunks.append(Chunk(made.bytes(first, last), block << POSITION_SHIFT | int(made.offsets[first]),
+                                clock=made.clock[first:last]))
+        return chunks
+
+    def place(self, range_or_position: Mapping[str, Any]) -> str:
+        """`readings-1:4711`: source, partition and number of the line; the block and byte where that is not known."""
+        partition = range_or_position["partition"]
+        position = range_or_position.get("position", range_or_position.get("start", 0))
+        block, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
+        if block * BLOCK >= rows_of(self.options, partition) and self.bounded:
+            return f"{self.scope.name}-{partition}:{block}+{offset}"
+        offsets = self._block(partition, block).offsets
+        return f"{self.scope.name}-{partition}:{block * BLOCK + int(offsets.searchsorted(offset, side='right')) - 1}"
+
+    def acknowledge(self, progress: Mapping[str, Any]) -> None:
+        """Nothing to forget: every line can be made again."""
+
+    def _block(self, partition: int, block: int) -> Block:
+        with self._lock:
+            if (known := self._blocks.get((partition, block))) is not None:
+                self._blocks.move_to_end((partition, block))
+                return known
+        made = greenhouse.make(self.scene, partition, block)
+        with self._lock:
+            self._blocks[partition, block] = made
+            while len(self._blocks) > _CACHED:
+                self._blocks.popitem(last=False)
+        return made
+
+
+def rows_of(options: GeneratorOptions, partition: int) -> int:
+    """How many lines a partition has in all; a very large number if it never ends."""
+    if options.rows is None:
+        return 1 << 60
+    return options.rows // options.partitions + (partition < options.rows % options.partitions)
+
+
+def _cut(partition: int, first: int, last: int) -> Iterator[Range]:
+    """Ranges of at most _RANGE_ROWS lines, and at least two of them where there is enough for two tasks."""
+    step = min(_RANGE_ROWS, max(-(-(last - first) // 2), BLOCK // 8))
+    while first < last:
+        end = min(first + step, last)
+        block, rest = divmod(end, BLOCK)
+        yield Range(partition, (first // BLOCK) << POSITION_SHIFT | first % BLOCK, block << POSITION_SHIFT | rest,
+                    {"first": first, "last": end})
+        first = end
+
+
+def _pieces(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """(block, first, last) within each block that [first, last) touches."""
+    for block in range(first // BLOCK, -(-last // BLOCK)):
+        yield block, max(first - block * BLOCK, 0), min(last - block * BLOCK, BLOCK)
+
+
+def sensors(options: GeneratorOptions | None = None) -> list[tuple[str, str]]:
+    """The table that belongs to the readings: (sensor_id, house), with the sensor whose clock is ahead, not the stranger.
+
+    >>> sensors()[0]
+    ('th-001', 'north')
+    """
+    return greenhouse.table((options or GeneratorOptions()).sensors)
+
+
+def sensors_csv(options: GeneratorOptions | None = None) -> str:
+    """The same as a CSV text with header."""
+    return "sensor_id,house\n" + "".join(f"{sensor},{house}\n" for sensor, house in sensors(options))
+
+
+def truth(options: GeneratorOptions) -> Iterator[dict[str, Any]]:
+    """Every line of a bounded input in (partition, record) order: where it is, what was put in, what must become of it.
+
+    Keys: partition, position (`_at.n` of the record), record (number of the line in its partition), fault ("" for a clean
+    line), fate and reason that the greenhouse pipeline must give it, sensor_id, seq, time and clock (microseconds),
+    original (record that a duplicate repeats, else None).
+    """
+    scene = options.scene()
+    for partition in range(options.partitions):
+        for block, first, last in _pieces(0, rows_of(options, partition)):
+            yield from greenhouse.truth(partition, block, greenhouse.make(scene, partition, block), range(first, last))
+
+
+def write_truth(options: GeneratorOptions, path: Path, block_of: Callable[[int, int], Block] | None = None) -> None:
+    """Write what was put in, whole or not at all: a first line with the totals, then one line per faulty record.
+
+    A record that has no line of its own is clean. A file that already says the same is left as it is.
+    """
+    total, faults, lines, scene = 0, dict.fromkeys(greenhouse.FAULTS[1:], 0), [], options.scene()
+    for partition in range(options.partitions):
+        for block, first, last in _pieces(0, rows_of(options, partition)):
+            made = block_of(partition, block) if block_of else greenhouse.make(scene, partition, block)
+            total += last - first
+            for record in greenhouse.truth(partition, block, made, made.fault[first:last].nonzero()[0].tolist()):
+                faults[record["fault"]] += 1
+                lines.append(json.dumps(record | {"time": iso(record["time"]), "clock": iso(record["clock"])}))
+    head = {"profile": options.profile, "rows": total, "clean": total - len(lines), "faults": faults, "seed": options.seed,
+            "partitions": options.partitions}
+    content = ("\n".join([json.dumps(head), *lines]) + "\n").encode()
+    if path.is_file() and path.read_bytes() == content:
+        return
+    temporary = durable.folder(path.parent) / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    durable.write(temporary, lambda file: file.write(content))
+    temporary.replace(path)
+    durable.sync_folder(path.parent)
