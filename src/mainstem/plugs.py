@@ -264,8 +264,12 @@ class Lowering(Protocol):
     binder: Binder
 
     def key(self, table: str) -> tuple[str, ...]: ...
-    def problem(self, code: str, what: str, *, at: Sequence[str | int] = (), why: str = "", fix: str = "") -> None:
-        """Report a problem at a path inside this step's options; building goes on where it can."""
+    def problem(self, code: str, what: str, *, at: Sequence[str | int] = (), why: str = "", fix: str = "",
+                spot: tuple[int, int] | None = None) -> None:
+        """Report a problem at a path inside this step's options, or of a sibling; building goes on where it can.
+
+        `spot` is a line and column (from 1) inside the text that stands there.
+        """
 
 
 class Step(Protocol):

@@ -1,0 +1,21 @@
+"""Everything about SQL text that the plan needs; no other package imports sqlglot.
+
+| file | what it is for |
+| --- | --- |
+| text | text to trees and back, allowed functions, arithmetic |
+| scope | what a name in a query means |
+| rowlocal | SQL over an endless stream, and the gate before it |
+| exprs | expression lists of windows, sessions, rolling columns; conditions |
+| whole | SQL over bounded input that looks across rows, and by which keys it can be cut |
+"""
+
+from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
+from mainstem.plan.sql.rowlocal import Across, Rows, child, meeting, numbered, refuse_type, row_local
+from mainstem.plan.sql.scope import AT_COLUMN, Relation
+from mainstem.plan.sql.text import AT, literal, quote
+from mainstem.plan.sql.whole import Held, relations, whole
+
+__all__ = [
+    "AT", "AT_COLUMN", "HAVING", "Across", "Held", "Query", "Relation", "Rows", "child", "computed", "grouped", "key_column",
+    "literal", "meeting", "numbered", "pick", "quote", "reads", "refuse_type", "relations", "rolling", "row_local", "whole",
+]

@@ -1,0 +1,232 @@
+"""The expression lists of windows, sessions, rolling columns and conditions, made into whole queries over `rows`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from mainstem.columns import Column, Columns, Type
+from mainstem.errors import SpecError
+from mainstem.plan.functions import FUNCTIONS
+from mainstem.plan.sql import text
+from mainstem.plan.sql.rowlocal import refuse_type
+from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, output_name
+from mainstem.plugs import Binder
+
+ROWS = "rows"
+HAVING = "_having"
+_ARRIVAL = ("t", "o", "p", "n", "c")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query over the relation `rows`, what comes out of it, and the input columns that it needs."""
+
+    sql: str
+    columns: Columns
+    needs: tuple[str, ...]
+
+
+def grouped(select: str, having: str, by: Sequence[str], fixed: Sequence[Column], made: Sequence[tuple[str, str]],
+            columns: Columns, binder: Binder) -> Query:
+    """One row per `by` and `fixed`: the query behind a window or a session.
+
+    `fixed` are columns that the kernel adds to `rows`; `made` are further ones computed from them (name, SQL), which come
+    first behind the by columns. The last column is `_having` where there is a `having`.
+    """
+    scope = Scope()
+    scope.add(ROWS, Relation(ROWS, (*columns, *fixed)))
+    keys = [key_column(name, columns) for name in by]
+    items = _items(select, scope)
+    free = {name.lower() for name in (*(key.name for key in keys), *(column.name for column in fixed))}
+    condition = _condition(having, scope)
+    for name, tree in [*items, *([("having", condition)] if condition is not None else [])]:
+        _only_aggregates(name, tree, scope, free)
+    fixed_names = [column.name for column in fixed]
+    group = [f"{text.quote(ROWS)}.{text.quote(name)}" for name in (*(key.name for key in keys), *fixed_names)]
+    head = [(key.name, f"{text.quote(ROWS)}.{text.quote(key.name)}") for key in keys]
+    head += list(made)
+    head += [(name, f"{text.quote(ROWS)}.{text.quote(name)}") for name in fixed_names]
+    body = [(name, ordered(text.safe(tree))) for name, tree in items]
+    if condition is not None:
+        body.append((HAVING, ordered(text.safe(condition))))
+    distinct([name for name, _ in head] + [name for name, _ in body])
+    needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
+
+    def query(given: Sequence[tuple[str, exp.Expression]]) -> str:
+        shown = ", ".join([f"{sql} AS {text.quote(name)}" for name, sql in head]
+                          + [f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given])
+        return f"SELECT {shown} FROM {text.quote(ROWS)} GROUP BY {', '.join(group)}"
+
+    sql, described = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
+    return Query(sql, described, needs)
+
+
+def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, binder: Binder) -> Query:
+    """New columns for every row, over the rows of its key within `range_us` before it: `_row`, then the select."""
+    scope = Scope()
+    scope.add(ROWS, Relation(ROWS, columns))
+    keys = [key_column(name, columns) for name in by]
+    items = _items(select, scope)
+    distinct([column.name for column in columns] + [name for name, _ in items])
+    body = []
+    for name, tree in items:
+        holder = exp.Paren(this=ordered(text.safe(tree)))
+        for node in list(text.aggregates(holder)):
+            whole = node
+            while isinstance(whole.parent, (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
+                whole = whole.parent
+            window = exp.Window(this=whole.copy(), alias=exp.to_identifier("w"), over="OVER")
+            whole.replace(window)
+        body.append((name, holder.this))
+    needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
+    partition = f"PARTITION BY {', '.join(text.quote(key.name) for key in keys)} " if keys else ""
+    frame = f"RANGE BETWEEN {range_us} PRECEDING AND CURRENT ROW"
+
+    def query(given: Sequence[tuple[str, exp.Expression]]) -> str:
+        shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given)
+        return f"SELECT \"_row\", {shown} FROM {text.quote(ROWS)} WINDOW \"w\" AS ({partition}ORDER BY (\"{text.AT}\").t {frame})"
+
+    sql, described = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder)
+    return Query(sql, described[1:], needs)
+
+
+def computed(items: Sequence[tuple[str, str]], input: Relation, binder: Binder, want: str = "") -> list[tuple[str, str, Type]]:
+    """Expressions over one row, as (name, DuckDB SQL, type); `want` names the type that each must have."""
+    scope = Scope()
+    scope.add(input.name, input)
+    trees = [(name, _bare(text.safe(checked(text.predicate(sql), scope)), scope)) for name, sql in items]
+    shown = ", ".join(f"{text.render(tree)} AS {text.quote(str(place))}" for place, (_, tree) in enumerate(trees))
+    found = binder.describe(f"SELECT {shown} FROM {text.quote(input.name)}", {input.name: input.columns})
+    for (name, tree), column in zip(trees, found, strict=True):
+        if want and column.type.name not in (want, "null"):
+            raise SpecError("sql.not_boolean" if want == "boolean" else "sql.type", f"`{text.render(tree).replace(chr(34), '')}` is "
+                            f"{column.type}, not {want}", where=name, fix="compare it with something" if want == "boolean" else "cast it")
+    return [(name, text.render(tree), column.type) for (name, tree), column in zip(trees, found, strict=True)]
+
+
+def reads(sql: str) -> tuple[str, ...]:
+    """The names of the columns that an expression reads."""
+    return tuple(dict.fromkeys(node.parts[0].name for node in columns_in(text.predicate(sql))))
+
+
+def key_column(name: str, columns: Columns) -> Column:
+    """The input column of this name; SpecError with a suggestion if there is none."""
+    from mainstem.plan.sql.scope import unknown
+
+    for column in columns:
+        if column.name.lower() == name.lower():
+            return column
+    raise unknown(name, [column.name for column in columns])
+
+
+def pick(columns: Columns, names: Sequence[str]) -> Columns:
+    """These columns, in the order of the input."""
+    return tuple(column for column in columns if column.name in names)
+
+
+def _items(select: str, scope: Scope) -> list[tuple[str, exp.Expression]]:
+    items = []
+    for item in text.expressions(select):
+        if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+            raise SpecError("sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n")
+        items.append((output_name(item, scope), item.unalias()))
+    known = []
+    for name, tree in items:
+        known.append((name, checked(inline(tree, scope), scope)))
+        scope.aliases.setdefault(name.lower(), known[-1][1])
+        beyond = known[-1][1].find(exp.Window) or known[-1][1].find(exp.Explode) or next(
+            (node for node in known[-1][1].walk() if text.is_ranking(node)), None)
+        if beyond is not None:
+            what = "unnest" if isinstance(beyond, exp.Explode) else "OVER"
+            raise SpecError("sql.beyond", f"{what} in the select of this step", why="its answer would depend on which groups end together",
+                            fix="make it a `sql` or `over` step after this one")
+    return known
+
+
+def _condition(having: str, scope: Scope) -> exp.Expression | None:
+    if not having:
+        return None
+    found = text.expressions(having)
+    if len(found) != 1:
+        raise SpecError("sql.predicate", "one condition is wanted in `having`", fix="join conditions with AND")
+    return checked(inline(found[0].unalias(), scope), scope)
+
+
+def _only_aggregates(name: str, tree: exp.Expression, scope: Scope, free: set[str]) -> None:
+    """SpecError for a column that is neither aggregated nor a key."""
+    for node in columns_in(tree):
+        if node.parts[0].name.lower() in free or (len(node.parts) > 1 and node.parts[1].name.lower() in free):
+            continue
+        parent = node.parent
+        while parent is not None and not (text.is_aggregate(parent) or isinstance(parent, (exp.Filter, exp.WithinGroup))):
+            parent = parent.parent
+        if parent is None:
+            raise SpecError("sql.not_aggregated", f"`{node.name}` in `{name}` is not in an aggregate", why="a group has many rows and this "
+                            "would be one of them", fix=f"write first({node.name}) or avg({node.name}), or add it to `by:`")
+
+
+def ordered(tree: exp.Expression) -> exp.Expression:
+    """The same with the order of arrival wherever an aggregate's answer depends on the order of rows."""
+    holder = exp.Paren(this=tree)
+    for node in list(holder.find_all(exp.Func)):
+        known = FUNCTIONS.get(text.function_name(node))
+        if not text.is_aggregate(node) or known is None or not known.ordered:
+            continue
+        place = "expression" if node.args.get("expression") is not None else "this"
+        if isinstance(node, exp.Anonymous):
+            last = node.expressions[-1]
+            node.set("expressions", [*node.expressions[:-1], _by_arrival(last)])
+        elif isinstance(node, exp.GroupConcat):
+            node.set("this", _by_arrival(node.this))
+        else:
+            node.set(place, _by_arrival(node.args[place]))
+    return holder.this
+
+
+def _by_arrival(argument: exp.Expression) -> exp.Expression:
+    inner = argument.this if isinstance(argument, exp.Order) else argument
+    if isinstance(inner, exp.Distinct):
+        if isinstance(argument, exp.Order):
+            return argument
+        return exp.Order(this=inner, expressions=[exp.Ordered(this=one.copy(), nulls_first=False) for one in inner.expressions])
+    keys = list(argument.expressions) if isinstance(argument, exp.Order) else []
+    arrival = [exp.Ordered(this=text.at_field(field), nulls_first=False) for field in _ARRIVAL]
+    return exp.Order(this=inner, expressions=[*keys, *arrival])
+
+
+def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str]) -> tuple[str, ...]:
+    read = {name.lower() for name in by}
+    for tree in trees:
+        for node in columns_in(tree):
+            read |= {part.name.lower() for part in node.parts[:2]}
+    return tuple(column.name for column in columns if column.name.lower() in read)
+
+
+def _typed(query, body, head, inputs, binder):  # type: ignore[no-untyped-def]
+    """The query with every type settled, and its columns."""
+    described = binder.describe(query(body), {ROWS: inputs})
+    wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]
+    if wide:
+        body = [(name, text.cast(tree, "BIGINT") if place + head in wide else tree) for place, (name, tree) in enumerate(body)]
+        described = tuple(Column(column.name, Type("int64")) if place in wide else column for place, column in enumerate(described))
+    for column in described:
+        if column.name != HAVING:
+            refuse_type(column)
+    return query(body), tuple(described)
+
+
+def _bare(tree: exp.Expression, scope: Scope) -> exp.Expression:
+    """The same with columns named without their relation, so that it can stand in any query over them."""
+    for node in list(columns_in(tree)):
+        if len(node.parts) > 1 and any(one.alias.lower() == node.parts[0].name.lower() for one in scope.bound):
+            parts = [part.copy() for part in node.parts[1:]]
+            put: exp.Expression = exp.Column(this=parts[0])
+            for part in parts[1:]:
+                put = exp.Dot(this=put, expression=part)
+            if node is tree:
+                return put
+            node.replace(put)
+    return tree

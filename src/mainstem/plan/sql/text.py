@@ -1,0 +1,250 @@
+"""SQL text to syntax trees and back: parsing, the gate that every text passes, and arithmetic as semantics.md 2-I has it.
+
+sqlglot is imported in this package and nowhere else. Trees are rendered with every name quoted, so that no word that SQL
+reserves can change the meaning of a column name.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import TokenType
+
+from mainstem.errors import SpecError
+from mainstem.plan.functions import FUNCTIONS, REFUSED, suggestion
+
+AT = "_at"                               # batch.AT; not imported, because batch brings pyarrow
+_DUCKDB = Dialect.get_or_raise("duckdb")
+_ZERO_SAFE = {"divide", "fmod"}
+
+
+class SqlError(SpecError):
+    """A SpecError that knows its place in the text: line and column from 1."""
+
+    spot: tuple[int, int] | None = None
+
+    def near(self, node: Any) -> SqlError:
+        """The same, at the place of a token or of a name in a tree."""
+        meta = getattr(node, "meta", None)
+        if meta is None:                                              # a token; the text was parsed one line lower
+            self.spot = (node.line - 1, node.col - (node.end - node.start))
+        elif "line" in meta:
+            self.spot = (meta["line"] - 1, meta["col"] - (meta["end"] - meta["start"]))
+        return self
+
+
+def parse(text: str) -> exp.Expression:
+    """The tree of one SQL statement that has passed the gate: allowed functions, no parameters; SpecError otherwise."""
+    return _parse("\n" + text)
+
+
+def _parse(text: str) -> exp.Expression:
+    try:
+        tokens = _DUCKDB.tokenize(text)
+        trees = [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
+    except ParseError as error:
+        raise _syntax(error) from error
+    except TokenError as error:
+        raise SpecError("sql.syntax", "this SQL cannot be read", why=_first_line(str(error)),
+                        fix="close every quote and comment") from error
+    if len(trees) != 1:
+        raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
+    _functions(tokens)
+    _determinism(trees[0])
+    return trees[0]
+
+
+def expressions(text: str) -> list[exp.Expression]:
+    """The trees of a list of expressions, as it stands between SELECT and FROM."""
+    tree = _parse(f"SELECT\n{text}\n")
+    if not isinstance(tree, exp.Select) or any(value for key, value in tree.args.items() if key != "expressions"):
+        raise SpecError("sql.expressions", "only a list of expressions is wanted here", why="no FROM, WHERE or GROUP BY: "
+                        "the step brings its own rows and keys", fix="write `expression AS name, ...`")
+    no_subquery(tree)
+    return list(tree.expressions)
+
+
+def predicate(text: str) -> exp.Expression:
+    """The tree of one expression."""
+    found = expressions(text)
+    if len(found) != 1 or isinstance(found[0], exp.Star):
+        raise SpecError("sql.predicate", "one expression is wanted here", fix="join conditions with AND")
+    inner = found[0].unalias()
+    across = next(aggregates(inner), None) or inner.find(exp.Window) or inner.find(exp.Unnest, exp.Explode)
+    if across is not None:
+        raise SpecError("sql.predicate", f"`{render(across).lower()}` looks beyond the row", why="a condition is asked of one row",
+                        fix="compute it in a `window` or `over` step before this one")
+    return inner
+
+
+def render(tree: exp.Expression) -> str:
+    """DuckDB's SQL for a tree."""
+    return tree.sql(dialect="duckdb", identify=True, comments=False, normalize_functions=False)
+
+
+def quote(name: str) -> str:
+    """An SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> exp.Identifier:
+    return exp.to_identifier(name, quoted=True)
+
+
+def column(name: str, relation: str | None = None) -> exp.Column:
+    return exp.Column(this=identifier(name), table=identifier(relation) if relation else None)
+
+
+def at_field(field: str, relation: str | None = None) -> exp.Expression:
+    """One field of the hidden column."""
+    return exp.Dot(this=exp.Paren(this=column(AT, relation)), expression=identifier(field))
+
+
+def cast(tree: exp.Expression, kind: str) -> exp.Expression:
+    return exp.Cast(this=tree, to=exp.DataType.build(kind, dialect="duckdb"))
+
+
+def safe(tree: exp.Expression) -> exp.Expression:
+    """The same with every division NULL where the divisor is 0 (DuckDB 2 raises)."""
+    for node in list(tree.find_all(exp.Div, exp.IntDiv, exp.Mod)):
+        node.set("expression", _not_zero(node.expression))
+    for node in list(tree.find_all(exp.Anonymous)):
+        if node.name.lower() in _ZERO_SAFE and len(node.expressions) == 2:
+            node.set("expressions", [node.expressions[0], _not_zero(node.expressions[1])])
+    return tree
+
+
+def _not_zero(divisor: exp.Expression) -> exp.Expression:
+    bare = divisor.unnest()
+    if isinstance(bare, exp.Literal) and not bare.is_string and float(bare.this) != 0:
+        return divisor
+    return exp.Nullif(this=bare, expression=exp.Literal.number(0))
+
+
+def function_name(node: exp.Expression) -> str:
+    """How a person calls this function, in lower case; empty for what is no function."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.name).lower()
+    return _NAMES.get(type(node), node.sql_name().lower() if isinstance(node, exp.Func) else "")
+
+
+_NAMES: dict[Any, str] = {exp.ArrayAgg: "list", exp.GroupConcat: "string_agg", exp.PercentileCont: "quantile_cont",
+                          exp.PercentileDisc: "quantile_disc", exp.Explode: "unnest", exp.Unnest: "unnest",
+                          exp.LogicalAnd: "bool_and", exp.LogicalOr: "bool_or"}
+
+
+def is_aggregate(node: exp.Expression) -> bool:
+    """Whether it makes one value of many rows (a function that needs OVER is none)."""
+    if isinstance(node, exp.Anonymous):
+        known = FUNCTIONS.get(node.name.lower())
+        return known is not None and known.kind == "aggregate"
+    return isinstance(node, exp.AggFunc) and not is_ranking(node)
+
+
+@functools.cache
+def _ranking() -> tuple[type, ...]:
+    names = ("Rank", "DenseRank", "PercentRank", "CumeDist", "Ntile", "Lag", "Lead", "FirstValue", "LastValue", "NthValue", "RowNumber")
+    return tuple(getattr(exp, name) for name in names)
+
+
+def is_ranking(node: exp.Expression) -> bool:
+    """Whether it has a meaning only in OVER."""
+    return isinstance(node, _ranking())
+
+
+def aggregates(tree: exp.Expression) -> Iterator[exp.Expression]:
+    """The outermost aggregate functions of a tree, those in OVER left out."""
+    if isinstance(tree, exp.Window):
+        return
+    if is_aggregate(tree):
+        yield tree
+        return
+    for child in tree.iter_expressions():
+        yield from aggregates(child)
+
+
+def no_subquery(tree: exp.Expression) -> None:
+    """SpecError if there is a query in the query."""
+    if any(node is not tree for node in tree.find_all(exp.Query)) or tree.find(exp.Exists):
+        raise SpecError("sql.subquery", "a query inside the query", why="it would look across rows that are not there yet",
+                        fix="`lookup` a table, or make the inner query a step of its own")
+
+
+def _syntax(error: ParseError) -> SpecError:
+    first = error.errors[0] if error.errors else {}
+    near = f" near `{first['highlight']}`" if str(first.get("highlight") or "").strip() else ""
+    wrong = SqlError("sql.syntax", "this SQL cannot be read", why=f"{_first_line(first.get('description') or str(error))}{near}",
+                     fix="it is DuckDB's dialect; a name that SQL reserves stands in double quotes")
+    if isinstance(first.get("line"), int) and first["line"] > 1:
+        wrong.spot = (first["line"] - 1, max(1, first["col"] - len(str(first.get("highlight") or " ")) + 1))
+    return wrong
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else ""
+
+
+_NAME = (TokenType.VAR, TokenType.IDENTIFIER)
+_BEFORE_ALIAS = (*_NAME, TokenType.ALIAS, TokenType.R_PAREN, TokenType.STRING)
+
+
+def _functions(tokens: list[Any]) -> None:
+    """Every word before a bracket is a function that we know, or a word of the language."""
+    for place, token in enumerate(tokens[:-1]):
+        if tokens[place + 1].token_type is not TokenType.L_PAREN:
+            continue
+        name = token.text.lower()
+        if name in REFUSED and not (name == "age" and _arguments(tokens, place + 1) == 2):
+            refuse_function(name, token)
+        if name in FUNCTIONS or token.token_type not in _NAME:
+            continue
+        if place and tokens[place - 1].token_type in _BEFORE_ALIAS:
+            continue                                     # unnest(xs) AS u(x)
+        raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
+
+
+def _arguments(tokens: list[Any], bracket: int) -> int:
+    depth, count = 0, 1
+    for token in tokens[bracket:]:
+        if token.token_type is TokenType.L_PAREN:
+            depth += 1
+        elif token.token_type is TokenType.R_PAREN:
+            depth -= 1
+            if depth == 0:
+                break
+        elif token.token_type is TokenType.COMMA and depth == 1:
+            count += 1
+    return count
+
+
+def refuse_function(name: str, node: Any) -> NoReturn:
+    """SpecError that says why this function is not in the language."""
+    why, fix = REFUSED[name]
+    raise SqlError("sql.function_refused", f"`{name}` is not allowed in a pipeline", why=why, fix=fix).near(node)
+
+
+def _determinism(tree: exp.Expression) -> None:
+    for node in tree.walk():
+        if isinstance(node, (exp.Placeholder, exp.Parameter)):
+            raise SpecError("sql.parameter", "a parameter has no value here", fix="write the value, or `${env:NAME}`")
+        if isinstance(node, exp.TableSample):
+            raise SpecError("sql.function_refused", "TABLESAMPLE is not allowed in a pipeline", why="it draws by chance",
+                            fix="take a share by key: `hex(...)` of `md5(id)`")
+        if isinstance(node, exp.Func) and type(node).__name__.startswith(("Current", "Local")):
+            name = node.sql_name().lower()
+            refuse_function(name if name in REFUSED else "current_timestamp", node)
+        if isinstance(node, exp.Columns):
+            refuse_function("columns", node)
+        if isinstance(node, exp.Column) and node.name.lower() == AT:
+            raise SqlError("sql.hidden", f"`{AT}` is not for SQL", why="it is the identity of the row",
+                           fix="select the event time column instead").near(node.this)

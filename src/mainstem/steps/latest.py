@@ -1,0 +1,44 @@
+"""A table of the newest row per key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from mainstem import plugs
+from mainstem.plan.lower import keys, single
+from mainstem.plan.words import Fold, Node
+from mainstem.plan.words import Latest as LatestBody
+
+
+class LatestOptions(plugs.Options):
+    """Of equals the one that arrived last."""
+
+    by: tuple[str, ...] = Field(min_length=1, description="the key: one row for each of its values")
+    order: tuple[str, ...] = Field(default=(), description="columns by which a row is newer; event time if absent")
+
+
+class Latest:
+    """Makes a row whenever the newest of a key changes: for `mode: upsert`, and for `lookup` (as of the epoch before)."""
+
+    kind: ClassVar[str] = "latest"
+    Options: ClassVar[Any] = LatestOptions
+    siblings: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def lower(options: LatestOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        input = single(lowering)
+        if input is None:
+            return []
+        by = keys(lowering, input, options.by, "by")
+        order = keys(lowering, input, options.order, "order")
+        if by is None or order is None:
+            return []
+        if not order and not input.timed:
+            lowering.problem("latest.order", "nothing says which row is newer", why=f"`{input.name}` has no event time",
+                             fix="name the column in `order:`, or add `time:` to the source")
+        word = Fold(body=LatestBody(order=tuple(column.name for column in order)), by=tuple(column.name for column in by),
+                    needs=(tuple(column.name for column in input.columns),))
+        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=input.columns)]

@@ -1,0 +1,73 @@
+"""Sessions: rows of one key that follow each other closely, closed by a pause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mainstem import plugs
+from mainstem.columns import Column, Type
+from mainstem.errors import SpecError
+from mainstem.plan import sql
+from mainstem.plan.lower import keys, relation, reporting, single, timed, where
+from mainstem.plan.sql import quote
+from mainstem.plan.words import Fold, Node
+from mainstem.plan.words import Session as SessionBody
+from mainstem.quantities import Duration
+
+_FIXED = tuple(Column(name, Type("timestamp")) for name in ("session_start", "session_end", "closes_at"))
+
+
+class SessionOptions(plugs.Options):
+    """Two rows are in one session if less than `gap` lies between them; exactly `gap` parts them."""
+
+    gap: Duration = Field(description="a pause so long ends a session")
+    by: tuple[str, ...] = Field(default=(), description="columns: sessions of each of their values")
+    late: Literal["quarantine", "drop"] = Field(default="quarantine", description="what becomes of a row whose session has closed")
+
+
+class Session:
+    """Output: by columns, `session_id`, `session_start`, `session_end` (last event), `closes_at` (last event + gap), the select."""
+
+    kind: ClassVar[str] = "session"
+    Options: ClassVar[Any] = SessionOptions
+    siblings: ClassVar[tuple[str, ...]] = ("select", "where", "having")
+
+    @staticmethod
+    def lower(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        input = single(lowering)
+        if input is None:
+            return []
+        if options.gap <= 0:
+            lowering.problem("session.gap", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
+        by = keys(lowering, input, options.by, "by")
+        if not timed(lowering, input) or by is None:
+            return []
+        name, nodes, source = lowering.name, [], input.name
+        if siblings.get("where"):
+            with reporting(lowering, "where"):
+                (_, condition, _), = sql.computed([("where", siblings["where"])], relation(input), lowering.binder, "boolean")
+                nodes.append(where(f"{name}/where", name, source, input.columns, condition))
+                source = f"{name}/where"
+        having = siblings.get("having") or ""
+        with reporting(lowering, "select"):
+            if not siblings.get("select"):
+                raise SpecError("session.select", "a session needs a `select`", fix="write `select: count(*) AS rows`")
+            made = sql.grouped(siblings["select"], having, [column.name for column in by], _FIXED, [("session_id", _identity(by))],
+                               input.columns, lowering.binder)
+            fold = Node(name=f"{name}/session" if having else name, step=name, inputs=(source,), columns=made.columns,
+                        word=Fold(body=SessionBody(gap=options.gap, query=made.sql, late=options.late),
+                                  by=tuple(column.name for column in by), needs=(made.needs,)))
+            nodes.append(fold)
+            if having:
+                nodes.append(where(name, name, fold.name, made.columns[:-1], quote(sql.HAVING)))
+            return nodes
+        return []
+
+
+def _identity(by: Sequence[Column]) -> str:
+    """SQL for the id of a session: a hash of its key and its first event time, the same however rows were cut."""
+    parts = [f"coalesce('=' || CAST(rows.{quote(column.name)} AS VARCHAR), '-')" for column in by]
+    return f"md5(concat_ws(chr(31), {', '.join([*parts, 'CAST(epoch_us(rows.session_start) AS VARCHAR)'])}))"
