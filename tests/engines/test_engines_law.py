@@ -58,7 +58,7 @@ def test_one_row_more_or_less_of_any_fate_is_found(which: int, field: str, index
     reports = copy.deepcopy(honest())
     fates = getattr(reports[which], field)
     fates[index] = (*fates[index][:4], fates[index][4] + step)
-    with pytest.raises(Bug, match="law.broken|does not"):
+    with pytest.raises(Bug, match=r"law\.broken|does not"):
         law.account(PLAN, reports, {"win": {"src": 2}})
 
 

@@ -27,6 +27,7 @@ class Wish:
     follow: bool = False                  # go on when the input is exhausted, and publish every epoch
     flush: bool = False                   # close every window at the end, even of growing input
     budget: Budget = field(default_factory=lambda: Budget(300_000, 32 << 20))
+    each: bool = False                    # publish every epoch, though the run ends
     only_orders: bool = False             # carry out the pending replays and nothing else
 
 
@@ -55,7 +56,7 @@ class Planner:
             epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
             release=release, clock=max(last.clock, self.clock.now()), ranges=ranges,
             progress={name: dict(discovery.progress) for name, discovery in found.items()}, carry=last.carry, marks=last.marks,
-            live=live, tables={}, state=[file for file in last.state if file.node in folds], publish="epoch" if self.wish.follow else "run",
+            live=live, tables={}, state=[file for file in last.state if file.node in folds], publish="epoch" if self.wish.follow or self.wish.each else "run",
             outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes])
         plan.flushed = self._flushed(plan)
         plan.closing = not ranges and ended and self._unclosed(last, head)

@@ -49,12 +49,17 @@ class Pipeline:
         return explain_plan(self._opened)
 
     def run(self, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
-            engine: str = "local", max_epochs: int | None = None) -> RunResult:
-        """Run to the end of the input (or on and on with `follow`); see `RunResult`."""
+            engine: str = "local", each: bool = False, max_epochs: int | None = None) -> RunResult:
+        """Run to the end of the input, or on and on with `follow`; see `RunResult`.
+
+        A run that ends publishes all of its epochs in one commit per output, or each of them with `each`. `max_epochs`
+        ends it early, resumable.
+        """
         from mainstem.project import run
 
         run.known_engine(engine)
-        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, max_epochs=max_epochs)
+        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, each=each,
+                       max_epochs=max_epochs)
 
     def look(self, step: str, limit: int = 20) -> pa.Table:
         """Some rows of a step, without writing anything anywhere (`run --limit N --show STEP`)."""

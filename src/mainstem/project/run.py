@@ -72,7 +72,7 @@ class Stop:
 
 
 def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
-        clock: Clock | None = None, budget: Budget | None = None, only_orders: bool = False,
+        clock: Clock | None = None, budget: Budget | None = None, each: bool = False, only_orders: bool = False,
         max_epochs: int | None = None) -> RunResult:
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
@@ -84,7 +84,7 @@ def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: st
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
-                new, Wish(follow, flush, budget or _budget(opened), only_orders), max_epochs)
+                new, Wish(follow, flush, budget or _budget(opened), each, only_orders), max_epochs)
         except BaseException as error:
             ledger.failed(error)
             raise
@@ -258,7 +258,7 @@ class _Runner:
 
     def _end(self, loop: Epochs, new: str, why: str, wish: Wish, seconds: float) -> RunResult:
         over = self.exceeded()
-        unpublished = why in ("limit", "stopped") and not wish.follow
+        unpublished = why in ("limit", "stopped") and not (wish.follow or wish.each)
         manifest: Manifest | None = loop.done
         if not unpublished:
             loop.mark_last()
