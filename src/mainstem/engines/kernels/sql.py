@@ -1,0 +1,118 @@
+"""The kernel of Sql: row-local queries over the rows that came and the tables; a row on which one fails is set aside alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fate, Fates, at, empty
+from mainstem.columns import Columns
+from mainstem.engines.contract import Result, Times
+from mainstem.engines.kernels import duck, failing
+from mainstem.engines.kernels.binder import invalid
+from mainstem.errors import Bug
+from mainstem.plan.words import Branch, Node, Sql
+
+
+def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Any = None) -> Result:
+    """Run every branch of `node` that reads the one input given; rows keep its order.
+
+    What a branch leaves out is counted by its own queries. A row on which a query fails (a cast, an overflow) is set aside
+    with reason `expression`. Where rows are remade, the intake is delivered here.
+    """
+    word = node.word
+    assert isinstance(word, Sql)
+    ((name, rows),) = inputs.items()
+    branches = [(number, branch) for number, branch in enumerate(word.branches) if branch.input == name]
+    known = {} if site is None else {table.name: table.columns for table in site.plan.tables}
+    looked = {table: duck.as_bound(tables[table], known.get(table, ())) for _, branch in branches for table in branch.tables}
+    given = duck.as_bound(_numbered(rows), () if site is None else site.plan.node(name).columns)
+
+    def attempt(some: pa.Table) -> tuple[list[pa.Table], Fates]:
+        made: list[pa.Table] = []
+        fates: Fates = Counter()
+        with duck.tables(**{name: some}, **looked) as con:
+            for _, branch in branches:
+                made.append(_typed(con.sql(branch.query).to_arrow_table(), node.columns))
+                fates.update(_dropped(con, node, branch))
+        return made, fates
+
+    errors = (*duck.row_errors(), pa.ArrowInvalid)
+    aside = None
+    try:
+        made, fates = attempt(given)
+    except errors:
+        failed = failing.bisect(given, attempt, errors)
+        order = sorted(failed)
+        bad = rows.take(pa.array(order, pa.int64()))
+        made, fates = attempt(failing.without(given, order))
+        fates.update(failing.fates(bad, node.name, QUARANTINED, "expression"))
+        aside = failing.set_aside(bad, "expression", [duck.message(failed[index]) for index in order])
+        rows_in = failing.without(rows, order)
+    except duckdb.ProgrammingError as error:
+        raise invalid(error, "; ".join(branch.query for _, branch in branches)) from error
+    else:
+        rows_in = rows
+    if word.remakes:
+        fates.update(failing.fates(rows_in, node.name, DELIVERED, ""))
+        made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
+    return Result(_ordered(made, rows, node.columns), aside, fates)
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    """The rows with `_at.i` as the number of the row: so that what a query makes can be brought back into their order."""
+    return _with(rows, "i", pa.array(np.arange(rows.num_rows, dtype=np.int32)))
+
+
+def _with(rows: pa.Table, field: str, values: pa.Array) -> pa.Table:
+    column = rows.column(AT)
+    whole = column.chunk(0) if column.num_chunks == 1 else column.cast(AT_TYPE).combine_chunks()
+    parts = whole.flatten()
+    parts[AT_TYPE.get_field_index(field)] = values
+    return rows.set_column(rows.column_names.index(AT), AT, pa.StructArray.from_arrays(parts, fields=list(AT_TYPE)))
+
+
+def _typed(table: pa.Table, columns: Columns) -> pa.Table:
+    """The answer with the names and types that the plan knows; raises ArrowInvalid where a value does not fit."""
+    if table.num_columns != len(columns) + 1:
+        planned = [column.name for column in columns]
+        raise Bug("bug.sql_columns", f"a query made {table.column_names}, planned were {planned} and {AT}",
+                  why="plan and kernel disagree", fix="report this with the pipeline file")
+    fields = [*(pa.field(column.name, column.type.arrow) for column in columns), pa.field(AT, AT_TYPE)]
+    arrays = [array if array.type == field.type else array.cast(field.type) for array, field in zip(table.columns, fields)]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _dropped(con: Any, node: Node, branch: Branch) -> Fates:
+    """How many rows of each origin the branch leaves out, for each reason."""
+    found: Fates = Counter()
+    for reason, query in branch.dropped:
+        for origin, count in con.execute(query).fetchall():
+            found[Fate(int(origin), node.name, FILTERED, reason)] += count
+    return found
+
+
+def _apart(made: pa.Table, number: int, branches: int) -> pa.Table:
+    """Children of one row that come from different branches get different ordinals."""
+    if branches == 1 or not made.num_rows:
+        return made
+    child, low = at(made, "c"), (1 << CHILD_SHIFT) - 1
+    return _with(made, "c", pa.array((child & ~low) | ((child & low) * branches + number)))
+
+
+def _ordered(made: Sequence[pa.Table], rows: pa.Table, columns: Columns) -> pa.Table:
+    """All rows in the order of the rows they come from (then of the branches, then of the children), with the raw index back."""
+    schema = pa.schema([(column.name, column.type.arrow) for column in columns])
+    table = pa.concat_tables(made) if made else empty(schema)
+    if not table.num_rows:
+        return table
+    source = at(table, "i").astype(np.int64)
+    if (np.diff(source) < 0).any():
+        order = np.lexsort((at(table, "c"), source))
+        table, source = table.take(pa.array(order)), source[order]
+    return _with(table, "i", pa.array(at(rows, "i")[source], pa.int32()))
