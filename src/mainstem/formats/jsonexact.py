@@ -29,6 +29,7 @@ class Exact:
                  known: frozenset[str] = frozenset()) -> None:
         self.columns = columns
         self.paths = [tuple(c.path.split(".")) if c.path else (c.name,) for c in columns]
+        self.extra = known
         self.known = {path[0] for path in self.paths} | known
         self.unknown = unknown
         self.missing = missing
