@@ -126,8 +126,8 @@ def test_facts_are_those_of_one_pipeline(ledger):
 
 def test_what_people_did_is_kept(ledger):
     names = {"pipeline": "greenhouse", "environment": "default"}
-    register.order(ledger, order_id="o1", incarnation=INCARNATION, kind="replay", asked=1, by="ana@here", wanted={"step": "checked"},
-                   **names)
+    register.order(ledger, order_id="o1", incarnation=INCARNATION, kind="replay", asked=1, by="ana@here",
+                   wanted={"step": "checked"}, **names)
     assert register.listing(ledger, "orders", **names)[0]["state"] == "open"
     register.settle(ledger, "o1", settled=2, state="done", result={"replayed": 3})
     assert register.listing(ledger, "orders", **names)[0]["result"] == {"replayed": 3}

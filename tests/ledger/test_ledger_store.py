@@ -115,7 +115,8 @@ def test_a_ledger_in_a_place_that_is_no_folder_is_named(tmp_path):
 
 def test_a_full_ledger_disk_is_an_outage_and_not_a_bug(tmp_path):
     ledger = store.open_store(tmp_path / "ledger.db")
-    rows = [{"release": str(number), "pipeline": "p", "environment": "e", "created": "", "plan": "x" * 1000} for number in range(2000)]
+    rows = [{"release": str(number), "pipeline": "p", "environment": "e", "created": "", "plan": "x" * 1000}
+            for number in range(2000)]
 
     def fill():
         with ledger.write() as connection:
