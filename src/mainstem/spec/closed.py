@@ -1,0 +1,174 @@
+"""Validate what a user wrote against a closed model, and turn every finding into a problem with a place and a remedy."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mainstem.spec.problems import Marks, Path, Problem, suggest
+
+_SHAPES = {"string_type": "a text", "dict_type": "a mapping", "model_type": "a mapping", "model_attributes_type": "a mapping",
+           "list_type": "a list", "tuple_type": "a list", "set_type": "a list", "int_type": "a whole number",
+           "int_parsing": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
+           "float_parsing": "a number", "bool_type": "true or false", "bool_parsing": "true or false"}
+_WORD = re.compile(r"[\w-]+")
+
+
+@functools.lru_cache(maxsize=256)
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """The validator of a model or type, made once."""
+    return TypeAdapter(kind)
+
+
+def validate(kind: Any, data: Any, path: Path, marks: Marks) -> tuple[Any, list[Problem]]:
+    """`data` as `kind` (a model or any type pydantic knows), or None and everything that is wrong with it.
+
+    `path` is where `data` stands in the file. Unknown keys get a suggestion, members of unions are judged by shape.
+    """
+    try:
+        return adapter(kind).validate_python(data), []
+    except ValidationError as error:
+        return None, _problems(kind, data, path, marks, error.errors(include_url=False))
+
+
+def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    found: dict[tuple[Path, str], Problem] = {}
+    wrong_shape: dict[Path, list[str]] = {}
+    for error in errors:
+        where = locate(data, error["loc"])
+        if error["type"] in _SHAPES:
+            wrong_shape.setdefault(where, []).append(_SHAPES[error["type"]])
+            continue
+        problem = _one(kind, data, path, where, marks, error)
+        found.setdefault(((*path, *where), problem.what), problem)
+    for where, shapes in wrong_shape.items():
+        # of a union, the members that the value was never meant for are silent if another one had something to say
+        if any((*path, *where) == place[:len(path) + len(where)] for place, _ in found):
+            continue
+        here = _at(data, where)
+        what = f"{_name(path, where)} must be {' or '.join(dict.fromkeys(shapes))}, not {_shown(here)}"
+        problem = _mapping_by_colon(here, (*path, *where), marks) or marks.problem("spec.value", what, (*path, *where))
+        found[(*path, *where), what] = problem
+    return list(found.values())
+
+
+def _one(kind: Any, data: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, Any]) -> Problem:
+    place, name = (*path, *where), _name(path, where)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return unknown(str(where[-1]), _keys(kind, data, where[:-1]), place, marks)
+        case "missing":
+            return marks.problem("spec.missing_key", f"`{where[-1]}` is missing", place, at_key=True,
+                                 why=_about(kind, data, where), fix=f"add `{where[-1]}: ...`")
+        case "literal_error" | "enum":
+            known = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+            return marks.problem("spec.value", f"{name} cannot be {_shown(error['input'])}", place,
+                                 why=f"it is one of {', '.join(known)}" if known else "",
+                                 fix=suggest(str(error["input"]), known, " ") .strip())
+        case "value_error" | "assertion_error":
+            said = str(context.get("error", error["msg"]))
+            what, _, fix = said.partition("; ")
+            return marks.problem("spec.value", what if name.strip("`") in what else f"{name}: {what}", place, fix=fix)
+        case "union_tag_invalid" | "union_tag_not_found":
+            return marks.problem("spec.value", f"{name}: {error['msg']}", place)
+    said = error["msg"][0].lower() + error["msg"][1:]
+    return marks.problem("spec.value", f"{name}: {said}, not {_shown(error['input'])}", place)
+
+
+def unknown(key: str, known: Sequence[str], place: Path, marks: Marks) -> Problem:
+    """The problem of a key that may not stand there."""
+    if key == "<<":
+        return marks.problem("spec.unknown_key", "`<<` merges nothing: YAML 1.2 has no merge keys", place, at_key=True,
+                             fix="write the keys out")
+    if not _WORD.fullmatch(key) and key not in known:
+        return marks.problem("spec.colon", f"`: ` made a key of `{key}`", place, at_key=True,
+                             why="a colon followed by a space separates key and value",
+                             fix="put the whole value in quotes, or write it in block style after `|`")
+    return marks.problem("spec.unknown_key", f"unknown key `{key}`", place, at_key=True, fix=suggest(key, known))
+
+
+def _mapping_by_colon(value: Any, place: Path, marks: Marks) -> Problem | None:
+    """A mapping where a text was due, with a key that is no word: a rule with `: ` in it."""
+    if isinstance(value, dict) and len(value) == 1 and not _WORD.fullmatch(key := str(next(iter(value)))):
+        return unknown(key, (), (*place, key), marks)
+    return None
+
+
+def locate(data: Any, loc: Sequence[Any]) -> Path:
+    """The path in the data that a pydantic location means: tags of unions and validators are left out.
+
+    >>> locate({"rules": [{"that": 1}]}, ("rules", "list[Rule]", 0, "that")), locate("x", ("str",)), locate({}, ("a",))
+    (('rules', 0, 'that'), (), ('a',))
+    """
+    path: list[str | int] = []
+    here = data
+    for number, part in enumerate(loc):
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int) and part < len(here)):
+            path.append(part)
+            here = here[part]
+        elif number == len(loc) - 1 and isinstance(here, dict) and isinstance(part, str) and part != "[key]" and _WORD.fullmatch(part):
+            path.append(part)              # a key that is missing
+    return tuple(path)
+
+
+def _at(data: Any, where: Path) -> Any:
+    for part in where:
+        data = data[part]
+    return data
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _name(path: Path, where: Path) -> str:
+    named = next((str(part) for part in reversed((*path, *where)) if isinstance(part, str)), "")
+    return f"`{named}`" if named else "the value"
+
+
+# What may stand at a place is asked of the JSON schema: it is made on the way of an error only, and knows unions and lists.
+
+
+def _schemas(kind: Any, where: Path) -> list[dict[str, Any]]:
+    """The schemas that may apply at a path."""
+    whole = adapter(kind).json_schema(by_alias=True)
+    definitions = whole.get("$defs", {})
+
+    def unfold(schema: dict[str, Any]) -> list[dict[str, Any]]:
+        if "$ref" in schema:
+            return unfold(definitions.get(schema["$ref"].rpartition("/")[2], {}))
+        members = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+        return [found for member in members for found in unfold(member)] or [schema]
+
+    here = unfold(whole)
+    for part in where:
+        if isinstance(part, int):
+            here = [found for schema in here if isinstance(schema.get("items"), dict) for found in unfold(schema["items"])]
+        else:
+            below = [schema["properties"].get(part) or schema.get("additionalProperties") for schema in here
+                     if "properties" in schema or "additionalProperties" in schema]
+            below += [schema.get("additionalProperties") for schema in here if "properties" not in schema]
+            here = [found for schema in below if isinstance(schema, dict) for found in unfold(schema)]
+    return here
+
+
+def _keys(kind: Any, data: Any, where: Path) -> list[str]:
+    return sorted({key for schema in _schemas(kind, where) for key in schema.get("properties", {})})
+
+
+def _about(kind: Any, data: Any, where: Path) -> str:
+    return next((str(schema["description"]) for schema in _property(kind, where) if "description" in schema), "")
+
+
+def _property(kind: Any, where: Path) -> list[dict[str, Any]]:
+    return [schema["properties"][where[-1]] for schema in _schemas(kind, where[:-1]) if where[-1] in schema.get("properties", {})]
