@@ -2,6 +2,7 @@
 
 | file | what it is for |
 | --- | --- |
+| names | quoting |
 | text | text to trees and back, allowed functions, arithmetic |
 | scope | what a name in a query means |
 | rowlocal | SQL over an endless stream, and the gate before it |
@@ -10,12 +11,13 @@
 """
 
 from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
-from mainstem.plan.sql.rowlocal import Across, Rows, child, meeting, numbered, refuse_type, row_local
+from mainstem.plan.sql.names import literal, quote
+from mainstem.plan.sql.rowlocal import Across, Rows, child, numbered, refuse_type, row_local
 from mainstem.plan.sql.scope import AT_COLUMN, Relation
-from mainstem.plan.sql.text import AT, literal, quote
-from mainstem.plan.sql.whole import Held, relations, whole
+from mainstem.plan.sql.text import AT
+from mainstem.plan.sql.whole import Held, relations, renamed, whole
 
 __all__ = [
     "AT", "AT_COLUMN", "HAVING", "Across", "Held", "Query", "Relation", "Rows", "child", "computed", "grouped", "key_column",
-    "literal", "meeting", "numbered", "pick", "quote", "reads", "refuse_type", "relations", "rolling", "row_local", "whole",
+    "literal", "numbered", "pick", "quote", "reads", "refuse_type", "relations", "renamed", "rolling", "row_local", "whole",
 ]

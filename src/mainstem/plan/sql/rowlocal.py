@@ -339,13 +339,6 @@ def numbered(query: str, origin: int, several: bool) -> str:
     return re.sub(r"'p': ((?:\"(?:[^\"]|\"\")*\"\.?)+)\.p" + re.escape(_PART), part, query).replace(ORIGIN, str(origin))
 
 
-def meeting(columns: Columns, input: str, place: int) -> Branch:
-    """Branch number `place` of a meeting of rows of one origin: every row gets an identity of its own."""
-    given = ", ".join(text.quote(column.name) for column in columns)
-    at = text.quote(text.AT)
-    return Branch(input=input, query=f"SELECT {given}, {child(at, str(place))} AS {at} FROM {text.quote(input)}")
-
-
 def _join_text(join: exp.Join, kind: str = "") -> str:
     if isinstance(join.this, exp.Unnest):
         return f" CROSS JOIN {text.render(join.this)}"

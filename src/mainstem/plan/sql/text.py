@@ -17,6 +17,7 @@ from sqlglot.tokens import TokenType
 
 from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS, REFUSED, suggestion
+from mainstem.plan.sql.names import quote as quote
 
 AT = "_at"                               # batch.AT; not imported, because batch brings pyarrow
 _DUCKDB = Dialect.get_or_raise("duckdb")
@@ -85,16 +86,6 @@ def predicate(text: str) -> exp.Expression:
 def render(tree: exp.Expression) -> str:
     """DuckDB's SQL for a tree."""
     return tree.sql(dialect="duckdb", identify=True, comments=False, normalize_functions=False)
-
-
-def quote(name: str) -> str:
-    """An SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> exp.Identifier:

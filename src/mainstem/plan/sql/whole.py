@@ -36,6 +36,17 @@ def relations(query: str) -> tuple[str, ...]:
                                and isinstance(one.this, exp.Identifier)))
 
 
+def renamed(query: str, names: Mapping[str, str]) -> str:
+    """A query of ours with relations under other names."""
+    tree = text.parse(query)
+    for one in tree.find_all(exp.Table):
+        if one.name in names:
+            if not one.args.get("alias"):
+                one.set("alias", exp.TableAlias(this=text.identifier(one.name)))
+            one.set("this", text.identifier(names[one.name]))
+    return text.render(tree)
+
+
 def whole(query: str, inputs: Sequence[Relation], tables: Mapping[str, Relation], partition_by: Sequence[str], binder: Binder) -> Held:
     """A query over bounded inputs, by which keys it can be cut, and why."""
     tree = text.parse(query)
