@@ -1,0 +1,298 @@
+"""The sink `delta`: rows into a Delta table, each epoch exactly once, by append, upsert or replacement.
+
+Rows are staged as Parquet files in the table's folder under names of their own; no reader sees them until one commit adds
+them together with the transaction (app, epoch). Before each commit the log is asked whether it has that transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mainstem import durable, signals
+from mainstem.clock import Clock, SystemClock
+from mainstem.columns import Columns
+from mainstem.connectors import deltafile, deltalog, deltamerge
+from mainstem.connectors.deltafile import DataFile
+from mainstem.errors import RefusedError, TransientError
+from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+_TRIES = 12                           # a commit that meets others this often gives up and keeps its staged files
+_PARTS = ".parts.json"                # what one task staged for a partitioned table: a list of files
+
+
+class DeltaOptions(Options):
+    """Where the table is and how it is laid out."""
+
+    table: str = Field(description="Name of the table in the lake, like `climate`, or an absolute path.", min_length=1)
+    partition_by: tuple[str, ...] = Field((), description="Columns whose values get files of their own: few values each.")
+    checkpoint_every: int = Field(20, ge=1, le=10_000, description="Commits from one checkpoint of the log to the next.")
+    compression: Literal["zstd", "snappy"] = Field("zstd", description="How the Parquet files are compressed.")
+    properties: dict[str, str] = Field({}, description="Further Delta table properties, set when the table is made.")
+
+
+class Delta:
+    """The sink `delta`."""
+
+    kind: ClassVar[str] = "delta"
+    Options: ClassVar[type[Options]] = DeltaOptions
+    commits_with_epoch: ClassVar[bool] = True
+    modes: ClassVar[tuple[str, ...]] = ("append", "upsert", "replace")
+    fixed_format: ClassVar[str | None] = None
+    clock: Clock = SystemClock()      # stamps files and waits between tries; no row sees it
+
+    def __init__(self, options: DeltaOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
+                 scope: Scope) -> None:
+        deltafile.check_columns(options.table, columns, options.partition_by, key)
+        self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
+        self.format = format
+        self.root = Path(scope.lake) / options.table          # an absolute table stays as it is
+        self.log = deltalog.Log(self.root, options.checkpoint_every)
+        self._schema: pa.Schema | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The stored columns in Arrow types."""
+        if self._schema is None:
+            self._schema = deltafile.schema(self.columns)
+        return self._schema
+
+    # ------------------------------------------------------------------------------------------------- prepare
+
+    def prepare(self, add_columns: bool = False) -> str:
+        """Make the table if it is missing, compare its columns if it is there; its id.
+
+        `add_columns`: columns that an existing table lacks are added to it (older rows have NULL there) instead of refused.
+        """
+        if not self.log.exists():
+            self._create()
+        table = self.log.newest()
+        self._compare(table, add_columns)
+        return str(self.log.newest().metadata().id)
+
+    def _create(self) -> None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        durable.folder(self.root)
+        strange = [path.name for path in self.root.iterdir() if path.name != "_delta_log" and path.suffix != ".parquet"
+                   and not path.name.startswith((".", "part-"))]
+        if strange:
+            raise RefusedError("delta.not_a_table", "the folder has other things in it", where=str(self.root),
+                               why=", ".join(sorted(strange)[:5]), fix="name another table, or move these away")
+        signals.at("durable.commit", path=str(self.root), version=0)
+        properties = {"delta.checkpointInterval": str(self.options.checkpoint_every)} | dict(self.options.properties)
+        try:
+            DeltaTable.create(str(self.root), self.schema, mode="error", partition_by=list(self.options.partition_by),
+                              configuration=properties)
+        except (DeltaError, OSError) as error:
+            if not self.log.exists():         # else somebody made it in the same moment
+                raise TransientError("delta.create_failed", "the table could not be made", where=str(self.root),
+                                     why=str(error), fix="look at the folder's permissions and start again") from error
+        self.log.settle(0, 0)
+        durable.sync_folder(self.root)
+
+    def _compare(self, table: DeltaTable, add_columns: bool) -> None:
+        import pyarrow as pa
+
+        there = pa.schema(table.schema())
+        metadata = table.metadata()
+        wrong = [f"{field.name} is {there.field(field.name).type} in the table and {field.type} in the pipeline"
+                 for field in self.schema if field.name in there.names and _kind(there.field(field.name).type) != _kind(field.type)]
+        missing = [field for field in self.schema if field.name not in there.names]
+        clash = {name.casefold() for name in there.names}
+        wrong += [f"{field.name} differs only by case from a column of the table" for field in missing
+                  if field.name.casefold() in clash]
+        if missing and not add_columns:
+            wrong += [f"{field.name} {field.type} is not in the table" for field in missing]
+        wrong += [f"{field.name} of the table must not be NULL, and the pipeline does not have it" for field in there
+                  if not field.nullable and field.name not in self.schema.names]
+        if list(metadata.partition_columns) != list(self.options.partition_by):
+            wrong.append(f"the table is partitioned by {metadata.partition_columns or 'nothing'}, "
+                         f"the pipeline says {list(self.options.partition_by) or 'nothing'}")
+        for name in ("delta.columnMapping.mode", "delta.enableDeletionVectors"):
+            if metadata.configuration.get(name, "none") not in ("none", "false"):
+                wrong.append(f"the table has {name} = {metadata.configuration[name]}, which this writer does not use")
+        if wrong:
+            raise RefusedError("delta.schema", "the table does not fit the pipeline: " + "; ".join(wrong), where=str(self.root),
+                               why="no value is ever cast in silence, no column added unasked",
+                               fix="cast in the step before, name another table, or accept new columns on purpose")
+        if missing:
+            self._add(table, missing)
+
+    def _add(self, table: DeltaTable, fields: Sequence[pa.Field]) -> None:
+        from deltalake import Schema
+
+        before = table.version()
+        signals.at("durable.commit", path=str(self.root), version=before + 1)
+        table.alter.add_columns(Schema.from_arrow(self.schema.empty_table().select([field.name for field in fields]).schema).fields)
+        self.log.settle(before + 1, self.log.newest().version())
+
+    # --------------------------------------------------------------------------------------------------- stage
+
+    def stage(self, rows: pa.Table, name: str) -> Staged:
+        """One Parquet file under the table's folder; for a partitioned table a list of such files."""
+        fitted = deltafile.fit(rows, self.schema, str(self.root))
+        deltafile.check_partitions(fitted, self.options.partition_by, str(self.root))
+        label = re.sub(r"[^A-Za-z0-9._-]", "-", name)
+        if self.options.partition_by and self.mode == "append":
+            return self._stage_parts(fitted, label)
+        path = self.root / f"part-{label}.parquet"
+        size, sha256 = deltafile.write(path, fitted, self.options.compression)
+        return Staged(str(path), fitted.num_rows, size, sha256)
+
+    def _stage_parts(self, rows: pa.Table, label: str) -> Staged:
+        parts = []
+        for number, (values, part) in enumerate(deltafile.split(rows, self.options.partition_by)):
+            path = self.root / f"part-{label}-{number:04d}.parquet"
+            size, sha256 = deltafile.write(path, part, self.options.compression)
+            parts.append({"file": path.name, "rows": part.num_rows, "bytes": size, "sha256": sha256, "partition": values})
+        index = self.root / f"part-{label}{_PARTS}"
+        size, sha256 = durable.write(index, lambda file: file.write(json.dumps(parts).encode()))
+        durable.sync_folder(self.root)
+        return Staged(str(index), rows.num_rows, size, sha256)
+
+    # -------------------------------------------------------------------------------------------------- commit
+
+    def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
+        """Add the files to the table in one step, under (app, epoch); one that is there already is success."""
+        facts = {f"mainstem.{name}": value for name, value in transaction.facts.items()} | {
+            "mainstem.app": transaction.app, "mainstem.epoch": str(transaction.version), "mainstem.first": str(transaction.first),
+            "mainstem.release": transaction.release}
+        unsure: TransientError | None = None
+        for attempt in range(_TRIES):
+            table = self.log.newest()
+            recorded = table.transaction_version(transaction.app)
+            if recorded is not None and recorded >= transaction.version:
+                return self._already(table, transaction, files)
+            if unsure is not None:
+                raise unsure
+            before = table.version()
+            try:
+                done = self.log.commit(table, self._actions(table, transaction, files), self.schema, self.options.partition_by,
+                                       (transaction.app, transaction.version), facts)
+            except TransientError as error:
+                unsure, done = error, False     # it may have gone through all the same: look before leaving
+            if done:
+                return self._committed(transaction, files, before)
+            self.clock.sleep((1 + secrets.randbelow(100) / 100) * 0.01 * 2 ** min(attempt, 6))
+        raise TransientError("delta.contended", f"other writers came first {_TRIES} times", where=str(self.root),
+                             fix="the staged rows are kept; start again, and see who else writes to this table")
+
+    def _actions(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> list[Any]:
+        now = self.clock.now() // 1000
+        if self.mode == "append":
+            gone = deltalog.files_of(table) if transaction.fresh else []
+            return [*deltamerge.removals(self.root, gone, now), *self._additions(files, now)]
+        before = deltalog.files_of(table)
+        changes = deltafile.read([DataFile(file.path, file.rows, file.bytes, {}) for file in files], self.schema)
+        if self.mode == "upsert":
+            changes = deltamerge.last_per_key(changes, self.key)
+        touched, kept = deltamerge.outdated(before, self.schema, changes, self.key, transaction.fresh)
+        label = f"{transaction.version:012d}-merge-{secrets.token_hex(6)}"
+        added = deltamerge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
+        return [*deltamerge.removals(self.root, touched, now), *added]
+
+    def _additions(self, files: Sequence[Staged], now: int) -> list[Any]:
+        added = []
+        for file in files:
+            path = Path(file.path)
+            if file.path.endswith(_PARTS):
+                added += [deltafile.add_action(self.root, self.root / part["file"], part["partition"], now, True)
+                          for part in json.loads(path.read_bytes())]
+            elif file.rows:
+                added.append(deltafile.add_action(self.root, path, {}, now, True))
+        return added
+
+    def _committed(self, transaction: Transaction, files: Sequence[Staged], before: int) -> Committed:
+        version = self.log.newest().version()
+        found = self.log.holding(transaction.app, transaction.version, before + 1)
+        self.log.settle(before + 1, version)
+        if found is None:
+            raise TransientError("delta.commit_lost", "the commit went through, but the log does not show it",
+                                 where=str(self.root), fix="start again: it looks once more before it writes")
+        return Committed(found[0], self._counted(found[1], files))
+
+    def _already(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> Committed:
+        found = self.log.holding(transaction.app, transaction.version)
+        version, rows = found or (table.version(), sum(file.rows for file in files))
+        self.log.settle(version, table.version())
+        return Committed(version, self._counted(rows, files) if found else rows, already=True)
+
+    def _counted(self, rows: int, files: Sequence[Staged]) -> int:
+        """Rows of the commit: of its add actions; for upsert and replace of the staged change files themselves."""
+        if self.mode == "append":
+            return rows
+        return sum(int(deltafile.statistics(Path(file.path))["numRecords"]) if Path(file.path).exists() else file.rows
+                   for file in files)
+
+    # ---------------------------------------------------------------------------------------------------- look
+
+    def last(self, app: str) -> int | None:
+        return self.log.newest().transaction_version(app) if self.log.exists() else None
+
+    def identity(self) -> str | None:
+        return str(self.log.open().metadata().id) if self.log.exists() else None
+
+    def version(self) -> int:
+        return int(self.log.open().version())
+
+    def read(self, version: int | None = None) -> pa.Table:
+        import pyarrow as pa
+
+        table = self.log.open(version)
+        return deltafile.read(deltalog.files_of(table), pa.schema(table.schema()))
+
+    def files(self, version: int | None = None) -> list[DataFile]:
+        """The data files of a version (the newest if None), for a reader that scans them itself."""
+        return deltalog.files_of(self.log.open(version))
+
+    # ------------------------------------------------------------------------------------------------ maintain
+
+    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,
+                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
+        """Compact small files; delete data and log files that no kept version needs and that are older than `older_than_us`.
+
+        `keep_paths`: staged files that are prepared and not committed yet. Transactions outlive all of it.
+        """
+        if not self.log.exists():
+            return {}
+        compacted = deltamerge.compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
+        if compacted:
+            self.log.checkpoint()
+        before = now_us - older_than_us
+        needed = self.log.needed(keep_versions, before // 1000)
+        spared = needed | {Path(path).name for path in keep_paths} | _parts_of(keep_paths)
+        swept = 0
+        for path in self.root.iterdir():
+            if path.is_file() and path.suffix in (".parquet", ".json", ".tmp") and path.name not in spared \
+                    and path.stat().st_mtime_ns // 1000 <= before:
+                path.unlink()
+                swept += 1
+        return {"compacted_files": compacted, "deleted_files": swept, "deleted_log_files": self.log.clean(keep_versions, before)}
+
+
+def _parts_of(paths: Collection[str]) -> set[str]:
+    """The files that staged lists of parts name."""
+    return {part["file"] for path in paths if path.endswith(_PARTS) and Path(path).exists()
+            for part in json.loads(Path(path).read_bytes())}
+
+
+def _kind(kind: pa.DataType) -> str:
+    """A type without the names that readers give to list items."""
+    return re.sub(r"<(item|element): ", "<", str(kind)).replace(" not null", "")
+
+
+def files(path: str | Path, version: int | None = None) -> list[DataFile]:
+    """(path, rows, bytes, partition values) of every data file of a Delta table at a version, the oldest first."""
+    return deltalog.files_of(deltalog.Log(Path(path), 20).open(version))

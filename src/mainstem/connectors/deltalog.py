@@ -1,0 +1,256 @@
+"""The log of a Delta table: a kept snapshot, commits that survive a power loss, checkpoints, and what may be deleted.
+
+delta-rs neither fsyncs nor refuses a repeated transaction; both are done here and in `delta`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from mainstem import durable, signals
+from mainstem.connectors.deltafile import DataFile
+from mainstem.errors import DataError, RefusedError, TransientError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+_COMMIT = re.compile(r"^(\d{20})\.json$")
+_CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint.*\.parquet$")
+
+
+@dataclass
+class Log:
+    """The log of the table in `root`, for one writer."""
+
+    root: Path
+    every: int                        # commits from one checkpoint to the next
+    _kept: DeltaTable | None = None
+    _identity: str = ""
+    _checkpoint: int = -1
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "_delta_log"
+
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        return self.folder.is_dir() and any(_COMMIT.match(name) or _CHECKPOINT.match(name) for name in os.listdir(self.folder))
+
+    def open(self, version: int | None = None) -> DeltaTable:
+        """A snapshot of its own: the newest, or the one of a version. Raises TransientError or DataError."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return DeltaTable(str(self.root), version=version)
+        except TableNotFoundError as error:
+            raise gone(self.root) from error
+        except (DeltaError, OSError) as error:
+            raise DataError("delta.unreadable", "the table's log cannot be read" + (f" at version {version}" if version else ""),
+                            where=str(self.root), why=str(error),
+                            fix="a version whose log was cleaned up is gone; otherwise restore the table") from error
+
+    def newest(self) -> DeltaTable:
+        """The kept snapshot, brought up to date; opened anew after a checkpoint, so that it stays short."""
+        from deltalake.exceptions import DeltaError
+
+        kept = self._kept
+        if kept is not None:
+            try:
+                if not (self.folder / f"{kept.version():020d}.json").exists():
+                    raise DeltaError("its log is not the one that was read")
+                kept.update_incremental()
+                return kept
+            except (DeltaError, OSError):
+                self._kept = None
+        kept = self.open()
+        identity = str(kept.metadata().id)
+        if self._identity and identity != self._identity:
+            raise gone(self.root)
+        self._kept, self._identity, self._checkpoint = kept, identity, self._last_checkpoint()
+        return kept
+
+    def _last_checkpoint(self) -> int:
+        found = [int(match[1]) for name in os.listdir(self.folder) if (match := _CHECKPOINT.match(name))]
+        return max(found, default=-1)
+
+    def commit(self, snapshot: DeltaTable, actions: Sequence[Any], schema: pa.Schema, partition_by: Sequence[str],
+               transaction: tuple[str, int] | None, facts: dict[str, str]) -> bool:
+        """Put the actions into the log on top of exactly this snapshot; False if somebody else came in between.
+
+        An error in the middle says nothing about the outcome: the caller looks at the log again before it repeats.
+        """
+        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.transaction import CommitProperties, PostCommitHookProperties, Transaction
+
+        signals.at("durable.commit", path=str(self.root), version=snapshot.version() + 1)
+        properties = CommitProperties(
+            custom_metadata=dict(facts), max_commit_retries=5,
+            app_transactions=[Transaction(*transaction)] if transaction else None)
+        hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+        try:
+            snapshot.create_write_transaction(list(actions), "append", schema, partition_by=list(partition_by),
+                                              commit_properties=properties, post_commithook_properties=hooks)
+        except CommitFailedError:
+            return False
+        except (DeltaError, OSError) as error:
+            raise TransientError("delta.commit_failed", "the table refused the commit", where=str(self.root), why=str(error),
+                                 fix="start again: it goes on; the staged rows are kept") from error
+        return True
+
+    def settle(self, first: int, last: int) -> None:
+        """Make the commits [first, last] survive a power loss, and write a checkpoint when one is due."""
+        for version in range(first, last + 1):
+            sync_file(self.folder / f"{version:020d}.json")
+        durable.sync_folder(self.folder)
+        if last - max(self._checkpoint, 0) >= self.every:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint of the newest version and read the log from there on."""
+        kept = self.newest()
+        kept.create_checkpoint()
+        for path in sorted(self.folder.glob(f"{kept.version():020d}.checkpoint*")):
+            sync_file(path)
+        sync_file(self.folder / "_last_checkpoint")
+        durable.sync_folder(self.folder)
+        self._kept = None
+        self.newest()
+
+    # --------------------------------------------------------------------------------------------- what it says
+
+    def entries(self, version: int) -> Iterator[dict[str, Any]]:
+        """The actions of one commit."""
+        with (self.folder / f"{version:020d}.json").open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield json.loads(line)
+
+    def versions(self) -> list[int]:
+        """The commits whose file is still there, rising."""
+        return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _COMMIT.match(name)))
+
+    def holding(self, app: str, epoch: int, first: int = 0) -> tuple[int, int] | None:
+        """(version, rows that it added) of the commit that holds a transaction; None if its file is gone."""
+        best = None
+        for version in reversed(self.versions()):
+            if version < first:
+                break
+            rows, recorded = 0, None
+            for entry in self.entries(version):
+                if "add" in entry:
+                    rows += int(json.loads(entry["add"].get("stats") or "{}").get("numRecords", 0))
+                elif (txn := entry.get("txn")) and txn["appId"] == app:
+                    recorded = txn["version"]
+            if recorded is not None and recorded < epoch:
+                break
+            if recorded is not None:
+                best = version, rows
+                if recorded == epoch:
+                    break
+        return best
+
+    # --------------------------------------------------------------------------------------------- what may go
+
+    def needed(self, keep_versions: Collection[int], since_ms: int) -> set[str]:
+        """Paths (relative) of all files that the newest version, a kept one, or a reader since then may open."""
+        import pyarrow as pa
+
+        versions = self.versions()
+        newest = versions[-1]
+        bases = sorted({*self._checkpoints(), *([0] if versions[0] == 0 else [])})
+        base = max((version for version in bases if version <= min([*keep_versions, newest])), default=bases[0])
+        kept = sorted({version for version in keep_versions if version >= base} | {newest})
+        alive = dict.fromkeys((unquote(path) for path in pa.table(self.open(base).get_add_actions())["path"].to_pylist()), base)
+        needed: set[str] = set()
+
+        def ended(path: str, since: int, until: int) -> None:
+            place = bisect.bisect_left(kept, since)
+            if place < len(kept) and kept[place] < until:
+                needed.add(path)
+
+        for version in versions[bisect.bisect_right(versions, base):]:
+            for entry in self.entries(version):
+                if "add" in entry:
+                    alive.setdefault(unquote(entry["add"]["path"]), version)
+                elif "remove" in entry:
+                    path = unquote(entry["remove"]["path"])
+                    ended(path, alive.pop(path, base), version)
+                    if int(entry["remove"].get("deletionTimestamp") or 0) > since_ms:
+                        needed.add(path)
+        for path, since in alive.items():
+            ended(path, since, newest + 1)
+        return needed
+
+    def _checkpoints(self) -> list[int]:
+        return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _CHECKPOINT.match(name)))
+
+    def clean(self, keep_versions: Collection[int], before_us: int) -> int:
+        """Delete log files that no kept version needs: everything before the newest checkpoint that all of them stand on."""
+        newest = self.versions()[-1]
+        floor = max((version for version in self._checkpoints() if version <= min([*keep_versions, newest])), default=0)
+        gone_files = 0
+        for name in os.listdir(self.folder):
+            match = _COMMIT.match(name) or _CHECKPOINT.match(name)
+            path = self.folder / name
+            if match and int(match[1]) < floor and path.stat().st_mtime_ns // 1000 <= before_us:
+                path.unlink()
+                gone_files += 1
+        return gone_files
+
+
+def files_of(table: DeltaTable) -> list[DataFile]:
+    """The data files of a snapshot, the oldest first. Raises DataError for a table with deletion vectors."""
+    import pyarrow as pa
+
+    root = Path(unquote(table.table_uri.removeprefix("file://")))
+    vectors = pa.table(table.deletion_vectors())
+    if vectors.num_rows:
+        raise DataError("delta.deletion_vectors", "the table has deletion vectors", where=str(root),
+                        why="another writer deleted rows without rewriting their files",
+                        fix="turn `delta.enableDeletionVectors` off and run OPTIMIZE or REORG ... APPLY (PURGE) there")
+    actions = pa.table(table.get_add_actions())
+    found = []
+    for entry in actions.select(["path", "size_bytes", "modification_time", "num_records",
+                                 *(["partition"] if "partition" in actions.column_names else [])]).to_pylist():
+        path = root / entry["path"]
+        found.append(DataFile(str(path), _rows(path, entry["num_records"]), entry["size_bytes"], entry.get("partition") or {},
+                              entry["modification_time"]))
+    return sorted(found, key=lambda file: (file.time, file.path))
+
+
+def _rows(path: Path, recorded: int | None) -> int:
+    if recorded is not None:
+        return recorded
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file that somebody else wrote survive a power loss; one that was cleaned up meanwhile is fine."""
+    signals.at("durable.fsync", path=str(path))
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def gone(root: Path) -> RefusedError:
+    """The error for a table that is not the one that was prepared."""
+    return RefusedError("sink.reset", "the table is gone, or another one is in its place", where=str(root),
+                        why="it was deleted or made anew while the pipeline had rows in it",
+                        fix="restore it, or start anew with `mainstem run --accept rebuild`")

@@ -1,0 +1,199 @@
+"""Rewriting files of a Delta table: upsert and replacement by key, and compaction of small files."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainstem.connectors import deltafile, deltalog
+from mainstem.connectors.deltafile import DataFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FEW = 8                              # so many files of one size class become one
+_SMALLEST = 64 << 10                  # the lowest size class
+_LARGE = 64 << 20                     # files of this size are left alone
+_GROUP_ROWS = 1 << 18
+
+
+def removals(root: Path, files: Sequence[DataFile], now_ms: int) -> list[Any]:
+    """The actions that take files out of the table."""
+    return [_removal(root, file, now_ms, True) for file in files]
+
+
+def _removal(root: Path, file: DataFile, now_ms: int, data_change: bool) -> Any:
+    from deltalake.transaction import RemoveAction
+
+    return RemoveAction(str(Path(file.path).relative_to(root)), data_change, now_ms, file.bytes,
+                        {name: deltafile.partition_text(value) for name, value in file.partition.items()})
+
+
+def last_per_key(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The last row of every key, in the order given; NULL is a value."""
+    import numpy as np
+    import pyarrow as pa
+
+    order = pa.array(np.arange(rows.num_rows))
+    kept = rows.select(list(key)).append_column("__order", order).group_by(list(key)).aggregate([("__order", "max")])
+    places = kept.column("__order_max").to_numpy()
+    return rows.take(pa.array(np.sort(places)))
+
+
+def outdated(files: Sequence[DataFile], schema: pa.Schema, changes: pa.Table, key: Sequence[str],
+             everything: bool) -> tuple[list[DataFile], pa.Table]:
+    """(files that hold a row with one of the changed keys, the other rows of these files).
+
+    Without a key, or if `everything` is to go, all files are outdated and none of their rows stays.
+    """
+    import pyarrow as pa
+
+    if everything or not key:
+        return list(files), schema.empty_table()
+    wanted = _comparable(changes.select(list(key))).group_by(_names(key)).aggregate([])
+    touched, kept = [], []
+    for file in files:
+        keys = deltafile.read_one(file, pa.schema([schema.field(name) for name in key]))
+        meets = _meets(_comparable(keys), wanted, key)
+        if meets.any():
+            touched.append(file)
+            kept.append(deltafile.read_one(file, schema).filter(pa.array(~meets)))
+    return touched, pa.concat_tables(kept) if kept else schema.empty_table()
+
+
+def _names(key: Sequence[str]) -> list[str]:
+    return [f"{part}{number}" for number in range(len(key)) for part in ("value", "null")]
+
+
+def _comparable(keys: pa.Table) -> pa.Table:
+    """The key columns with NULL as a value: a filled column and a flag for each (a join finds no NULL)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {}
+    for number, column in enumerate(keys.columns):
+        kind = column.type
+        zero = "" if pa.types.is_string(kind) else b"" if pa.types.is_binary(kind) else False if pa.types.is_boolean(kind) else 0
+        columns[f"value{number}"] = pc.fill_null(column, pa.scalar(zero).cast(kind))
+        columns[f"null{number}"] = pc.is_null(column)
+    return pa.table(columns)
+
+
+def _meets(keys: pa.Table, wanted: pa.Table, key: Sequence[str]) -> Any:
+    """bool[rows]: whether each key is one of those wanted."""
+    import numpy as np
+    import pyarrow as pa
+
+    found = np.zeros(keys.num_rows, bool)
+    numbered = keys.append_column("__place", pa.array(np.arange(keys.num_rows)))
+    places = numbered.join(wanted, _names(key), join_type="left semi").column("__place").to_numpy()
+    found[places] = True
+    return found
+
+
+def rewritten(root: Path, label: str, parts: Sequence[pa.Table], partition_by: Sequence[str], codec: str, now_ms: int) -> list[Any]:
+    """Write these rows as new files (one per partition); the actions that add them."""
+    import pyarrow as pa
+
+    rows = pa.concat_tables(parts)
+    if not rows.num_rows:
+        return []
+    pieces = deltafile.split(rows, partition_by) if partition_by else [({}, rows)]
+    added = []
+    for number, (values, piece) in enumerate(pieces):
+        path = root / f"part-{label}-{number:04d}.parquet"
+        deltafile.write(path, piece, codec)
+        added.append(deltafile.add_action(root, path, values, now_ms, True))
+    return added
+
+
+# ------------------------------------------------------------------------------------------------- compaction
+
+
+def compact(log: deltalog.Log, partition_by: Sequence[str], codec: str, now_ms: int) -> int:
+    """Make one file of every 8 or more files of a size class (64 KiB, 512 KiB, 4 MiB, 32 MiB) and partition.
+
+    So a row is rewritten three times at most, not once per compaction. In one commit, data unchanged, beside a writer that
+    appends; if another writer touches the same files it is left for the next time. Returns the files replaced.
+    """
+    import pyarrow as pa
+
+    table = log.newest()
+    schema = pa.schema(table.schema())
+    groups: defaultdict[tuple[Any, int], list[DataFile]] = defaultdict(list)
+    for file in deltalog.files_of(table):
+        if file.bytes < _LARGE:
+            groups[tuple(sorted(file.partition.items(), key=lambda item: item[0])), _class(file.bytes)].append(file)
+    actions: list[Any] = []
+    replaced = 0
+    for files in groups.values():
+        for few in _bins(files):
+            path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
+            _join(path, few, schema, codec)
+            values = {name: deltafile.partition_text(value) for name, value in few[0].partition.items()}
+            actions.append(deltafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
+            actions += [_removal(log.root, file, now_ms, False) for file in few]
+            replaced += len(few)
+    if not actions:
+        return 0
+    before = table.version()
+    if not log.commit(table, actions, schema, partition_by, None, {"mainstem.maintenance": "compaction"}):
+        return 0
+    log.settle(before + 1, log.newest().version())
+    return replaced
+
+
+def _class(size: int) -> int:
+    number, limit = 0, _SMALLEST
+    while size > limit:
+        number, limit = number + 1, limit * 8
+    return number
+
+
+def _bins(files: Sequence[DataFile]) -> list[list[DataFile]]:
+    """Runs of files that become one file each, of at most _LARGE bytes."""
+    bins: list[list[DataFile]] = [[]]
+    size = 0
+    for file in files:
+        if size + file.bytes > _LARGE and bins[-1]:
+            bins.append([])
+            size = 0
+        bins[-1].append(file)
+        size += file.bytes
+    return [few for few in bins if len(few) >= _FEW]
+
+
+def _join(path: Path, files: Sequence[DataFile], schema: pa.Schema, codec: str) -> None:
+    """One file with the rows of all, in order; a row group's worth in memory at a time."""
+    import pyarrow.parquet as pq
+
+    footers = [pq.read_metadata(file.path) for file in files if file.rows]
+    bounded = [field.name for field in schema if all(_bounded(footer, field.name) for footer in footers)]
+    deltafile.write_stream(path, _gathered(files, schema), schema, bounded, codec)
+
+
+def _bounded(footer: Any, name: str) -> bool:
+    """Whether a file has bounds for a column (it has none where the column has a NaN)."""
+    for index in range(footer.num_columns):
+        if footer.schema.column(index).path == name:
+            found = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
+            return all(part is not None for part in found)
+    return False
+
+
+def _gathered(files: Sequence[DataFile], schema: pa.Schema) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    rows = 0
+    for file in files:
+        waiting.append(deltafile.read_one(file, schema))
+        rows += file.rows
+        if rows >= _GROUP_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
