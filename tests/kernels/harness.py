@@ -5,6 +5,7 @@ It knows nothing of engines; a cut is (how many rows of each partition, how many
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from mainstem.engines.kernels.keys import key_groups
 from mainstem.plan.words import Body, Dedupe, Fold, Node
 
 SECOND = 1_000_000
+SEEDS = int(os.environ.get("MAINSTEM_SEEDS", "0"))      # 1000 for the full property tests; a few without it
+
+
+def seeds(few: int) -> range:
+    """How many random inputs a property test tries."""
+    return range(SEEDS or few)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Played:
 
     def content(self) -> list[Any]:
         """The rows without what may differ between cuts: the epoch and rank in their position."""
-        plain = [tuple((name, value) for name, value in row.items() if name != AT) + (row[AT]["o"], row[AT]["p"], row[AT]["t"])
+        plain = [(*((name, value) for name, value in row.items() if name != AT), row[AT]["o"], row[AT]["p"], row[AT]["t"])
                  for row in self.rows]
         return sorted(plain, key=repr)
 
@@ -112,7 +119,8 @@ def play(kernel: ModuleType, node: Node, rows: list[Row], needs: dict[str, str],
             largest[p] = max([largest[p], *(row.t for row in left[:count])])
         low = min(largest.values(), default=NONE)
         now = FOREVER if done else max(before, low - lateness) if low > NONE else before
-        state = _epoch(kernel, node, table(batch, needs), state, Times(epoch, before, now, passed=passed), choose.randint(1, tasks), result)
+        times = Times(epoch, before, now, passed=passed)
+        state = _epoch(kernel, node, table(batch, needs), state, times, choose.randint(1, tasks), result)
         if choose.random() < 0.3:
             state = kernel.compact(node, state, now).cast(schema)
         state = state.filter(pa.array(state.column("_until").to_numpy() > now))

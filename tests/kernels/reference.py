@@ -22,7 +22,8 @@ def place(row: Row) -> Place:
     return row.p, row.n
 
 
-def windows(rows: list[Row], by: tuple[str, ...], size: int, every: int, offset: int = 0) -> tuple[dict[Any, list[Row]], set[Place]]:
+def windows(rows: list[Row], by: tuple[str, ...], size: int, every: int,
+            offset: int = 0) -> tuple[dict[Any, list[Row]], set[Place]]:
     """(key, start) -> rows of it in time order; the late rows."""
     panes: dict[Any, list[Row]] = defaultdict(list)
     late = set()

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from mainstem.batch import AT, DELIVERED, HELD, LATE, NONE, Fates, at
 from mainstem.engines.contract import Result, Times
+from mainstem.engines.kernels import gaps
 from mainstem.engines.kernels import late as lateness
-from mainstem.engines.kernels.keys import key_ids, normal
+from mainstem.engines.kernels.keys import normal
 from mainstem.engines.kernels.made import ask, conform, instants, made, micros, nothing
 from mainstem.engines.kernels.panes import Panes, panes, spread
 from mainstem.plan.words import Fold, Node, Window
@@ -24,7 +25,8 @@ from mainstem.plan.words import Fold, Node, Window
 
 def schema(node: Node, inputs: Mapping[str, pa.Schema]) -> pa.Schema:
     """The needed columns of the rows that wait, and their `_at`."""
-    return lateness.waiting_schema(node, inputs)
+    body = cast(Window, cast(Fold, node.word).body)
+    return lateness.waiting_schema(node, inputs, *([pa.field(gaps.MARK, pa.bool_())] if body.fill else []))
 
 
 def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times) -> Result:
@@ -42,7 +44,10 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     aside = lateness.late_rows(new, late, until, passed, "its window ended at") if body.late != "drop" else None
 
     new, groups, until = lateness.pick(new, ~late), groups[~late], until[~late]
+    layout = state.schema
     state = lateness.alive(state, times)
+    marked = state.column(gaps.MARK).to_numpy() if body.fill else np.zeros(state.num_rows, bool)
+    known, state = state.filter(pa.array(marked)), lateness.pick(state, ~marked)
     held_before = lateness.per_origin(at(state, "o"))
     here = lateness.together(state, new, [*fold.needs[0], AT])
     ends = np.concatenate([state.column("_until").to_numpy(), until])
@@ -50,18 +55,24 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     lateness.tally(fates, node.name, DELIVERED, "", origins[ends <= times.now])
     lateness.tally(fates, node.name, HELD, "", origins[ends > times.now])
 
-    stays = until > times.now
+    stays, flags = until > times.now, {gaps.MARK: np.zeros(new.num_rows, bool)} if body.fill else {}
+    kept = lateness.waiting(layout, groups, until, new, **flags).filter(pa.array(stays))
+    if body.fill:
+        all_groups = np.concatenate([state.column("_kg").to_numpy(), groups])
+        kept = pa.concat_tables([kept, gaps.marks(layout, here, all_groups, ends <= times.now, fold.by, grid)])
     return Result(
-        rows=_release(node, normal(here, fold.by), grid, times),
-        aside=aside, fates=fates, held_before=held_before,
-        state=lateness.waiting(state.schema, groups[stays], until[stays], lateness.pick(new, stays)),
+        rows=_release(node, normal(here, fold.by), known, grid, times),
+        aside=aside, fates=fates, held_before=held_before, state=kept,
         notes=_partly_late(new, grid, times),
     )
 
 
-def compact(node: Node, state: pa.Table, now: int) -> pa.Table:  # noqa: ARG001
+def compact(node: Node, state: pa.Table, now: int) -> pa.Table:
     """The rows of windows that are still open."""
-    return lateness.still(state, now)
+    fold = cast(Fold, node.word)
+    body = cast(Window, fold.body)
+    state = lateness.still(state, now)
+    return gaps.compacted(state, fold.by, panes(body)) if body.fill else state
 
 
 def _partly_late(new: pa.Table, grid: Panes, times: Times) -> dict[str, int]:
@@ -72,7 +83,7 @@ def _partly_late(new: pa.Table, grid: Panes, times: Times) -> dict[str, int]:
     return {"late_partial": len(missed), "late_partial_windows": int(missed.sum())} if len(missed) else {}
 
 
-def _release(node: Node, here: pa.Table, grid: Panes, times: Times) -> pa.Table:
+def _release(node: Node, here: pa.Table, known: pa.Table, grid: Panes, times: Times) -> pa.Table:
     """Run the query over the rows of the windows that close now, in time order."""
     fold = cast(Fold, node.word)
     body = cast(Window, fold.body)
@@ -92,33 +103,9 @@ def _release(node: Node, here: pa.Table, grid: Panes, times: Times) -> pa.Table:
     inside = inside.append_column("window_start", instants(start)).append_column("window_end", instants(end))
     out = conform(node, ask(node, body.query, rows=inside))
     if body.fill:
-        out = pa.concat_tables([out, _empty_windows(node, here, grid, times, row, number)])
+        out = pa.concat_tables([out, gaps.empty_windows(node, here, known, grid, times)])
     return made(node, times.epoch, out, micros(out.column(len(fold.by) + 1)) - 1, fold.by)
 
 
 def _is_range(row: np.ndarray) -> bool:
     return bool((row == np.arange(len(row))).all())
-
-
-def _empty_windows(node: Node, here: pa.Table, grid: Panes, times: Times, row: np.ndarray, number: np.ndarray) -> pa.Table:
-    """Rows for the closing windows in which a key has no row while a later one of it waits already.
-
-    Waits already: it had come before its own time mark passed the window's end. So this too is the same for every cut.
-    """
-    fold = cast(Fold, node.word)
-    body = cast(Window, fold.body)
-    t, passed, key = at(here, "t"), lateness.limit(here, times), key_ids(here, fold.by)
-    low = grid.first(passed)
-    high = np.minimum(grid.first(t), grid.first(np.full(len(t), times.now))) - 1
-    gaps = {*zip(*(values[(passed > NONE) & (low <= high)].tolist() for values in (key, low, high)))}
-    taken = {*zip(key[row].tolist(), number.tolist())}
-    empty = sorted({(who, k) for who, begin, end in gaps for k in range(begin, end + 1)} - taken)
-    example = {who: place for place, who in enumerate(key.tolist())}
-    keys = here.select(list(fold.by)).take(pa.array([example[who] for who, _ in empty], pa.int64()))
-    starts, ends = grid.bounds(np.array([k for _, k in empty], np.int64))
-    columns = [*keys.columns, instants(starts), instants(ends)]
-    blank = ask(node, body.blank, rows=here.slice(0, 0)) if body.blank else None
-    for place in range(len(columns), len(node.columns)):
-        value = blank.column(place - len(fold.by) - 2)[0].as_py() if blank is not None else None
-        columns.append(pa.repeat(pa.scalar(value, node.columns[place].type.arrow), len(empty)))
-    return conform(node, pa.table(columns, names=[column.name for column in node.columns]))
