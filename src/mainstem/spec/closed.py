@@ -43,7 +43,7 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
         if error["type"] in _SHAPES:
             wrong_shape.setdefault(where, []).append(_SHAPES[error["type"]])
             continue
-        problem = _one(kind, data, path, where, marks, error)
+        problem = _one(kind, path, where, marks, error)
         found.setdefault(((*path, *where), problem.what), problem)
     for where, shapes in wrong_shape.items():
         # of a union, the members that the value was never meant for are silent if another one had something to say
@@ -56,20 +56,20 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
     return list(found.values())
 
 
-def _one(kind: Any, data: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, Any]) -> Problem:
+def _one(kind: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, Any]) -> Problem:
     place, name = (*path, *where), _name(path, where)
     context = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            return unknown(str(where[-1]), _keys(kind, data, where[:-1]), place, marks)
+            return unknown(str(where[-1]), _keys(kind, where[:-1]), place, marks)
         case "missing":
             return marks.problem("spec.missing_key", f"`{where[-1]}` is missing", place, at_key=True,
-                                 why=_about(kind, data, where), fix=f"add `{where[-1]}: ...`")
+                                 why=_about(kind, where), fix=f"add `{where[-1]}: ...`")
         case "literal_error" | "enum":
             known = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             return marks.problem("spec.value", f"{name} cannot be {_shown(error['input'])}", place,
                                  why=f"it is one of {', '.join(known)}" if known else "",
-                                 fix=suggest(str(error["input"]), known, " ") .strip())
+                                 fix=suggest(str(error["input"]), known, " ").strip())
         case "value_error" | "assertion_error":
             said = str(context.get("error", error["msg"]))
             what, _, fix = said.partition("; ")
@@ -111,9 +111,14 @@ def locate(data: Any, loc: Sequence[Any]) -> Path:
         if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int) and part < len(here)):
             path.append(part)
             here = here[part]
-        elif number == len(loc) - 1 and isinstance(here, dict) and isinstance(part, str) and part != "[key]" and _WORD.fullmatch(part):
-            path.append(part)              # a key that is missing
+        elif number == len(loc) - 1 and isinstance(here, dict) and _missing(part):
+            path.append(part)
     return tuple(path)
+
+
+def _missing(part: Any) -> bool:
+    """Whether the last part of a location is a key that is not there, not the tag of a union."""
+    return isinstance(part, str) and _WORD.fullmatch(part) is not None
 
 
 def _at(data: Any, where: Path) -> Any:
@@ -162,11 +167,11 @@ def _schemas(kind: Any, where: Path) -> list[dict[str, Any]]:
     return here
 
 
-def _keys(kind: Any, data: Any, where: Path) -> list[str]:
+def _keys(kind: Any, where: Path) -> list[str]:
     return sorted({key for schema in _schemas(kind, where) for key in schema.get("properties", {})})
 
 
-def _about(kind: Any, data: Any, where: Path) -> str:
+def _about(kind: Any, where: Path) -> str:
     return next((str(schema["description"]) for schema in _property(kind, where) if "description" in schema), "")
 
 

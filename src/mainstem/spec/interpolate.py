@@ -52,7 +52,8 @@ def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> tuple[str,
         return "${", None
     inside = match[1]
     if not match[2]:
-        return match[0], ("spec.placeholder", f"`{match[0]}` is not closed", "close it with `}`, or write `$${` for the signs themselves")
+        return match[0], ("spec.placeholder", f"`{match[0]}` is not closed",
+                          "close it with `}`, or write `$${` for the signs themselves")
     if _SECRET.fullmatch(inside):
         return match[0], None
     found = _ENV.fullmatch(inside)

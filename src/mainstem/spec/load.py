@@ -56,7 +56,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def loads(text: str, *, file: str = "<text>", environ: Mapping[str, str] | None = None) -> Loaded:
     """The same for a text.
 
-    >>> loads("version: 1\\npipeline: x\\nsurces: {}\\n").problems[0].fix
+    >>> loads("version: 1\\npipeline: x\\nsurces: {}\\n").problems[-1].fix
     'did you mean `sources`?'
     """
     read = tree.read(text, file)
@@ -80,8 +80,8 @@ def _follows(path: Path, broken: Iterable[Path]) -> bool:
 def _pipeline(desk: Desk, data: dict[str, Any], file: str) -> Pipeline | None:
     version = data.get("version")
     if isinstance(version, int) and version != VERSION:
-        desk.tell("spec.version", f"version {version} of the language is not known here", ("version",), why=f"this is version {VERSION}",
-                  fix=f"write `version: {VERSION}`")
+        desk.tell("spec.version", f"version {version} of the language is not known here", ("version",),
+                  why=f"this is version {VERSION}", fix=f"write `version: {VERSION}`")
         return None
     sent = {key: {} if value is None and key in ("tables", "steps") else value for key, value in data.items()}
     top, problems = closed.validate(PipelineWritten, sent, (), desk.marks)
@@ -122,7 +122,7 @@ def _steps(desk: Desk, written: Mapping[str, dict[str, Any]]) -> dict[str, Step 
         step, named = sections.step(desk, name, value)
         if named is None and before is None and isinstance(value, dict) and "from" not in value and written["sources"]:
             desk.tell("spec.from", f"`{name}` does not say what it reads", path, at_key=True,
-                      why=f"there are {len(written['sources'])} sources", fix=f"add `from:` with one of {', '.join(written['sources'])}")
+                      why=f"there are {len(written['sources'])} sources: {', '.join(written['sources'])}", fix="add `from: NAME`")
         for place, wanted in enumerate(named or ()):
             one = isinstance(value["from"], str)
             _known_input(desk, wanted, written, (*path, "from") if one else (*path, "from", place))

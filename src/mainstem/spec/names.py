@@ -14,7 +14,7 @@ RESERVED = frozenset("""
     desc describe distinct do else end except false fetch for foreign from group having in initially intersect into lambda lateral
     leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary qualify references returning
     select show some summarize symmetric table then to trailing true union unique unpivot using variadic when where window with
-""".split())
+""".split())  # noqa: SIM905 (a list of 75 quoted words would be unreadable)
 # relations that mainstem makes itself: `rows` in the select of a window, the others in `mainstem sql`
 OURS = {"rows": "the rows of a window are called so in its `select`", "quarantine": "what is set aside is called so",
         "runs": "the run facts are called so"}
@@ -30,7 +30,8 @@ def thing(name: str, path: Path, marks: Marks) -> Problem | None:
                              why="names are lower case letters, digits and _, beginning with a letter",
                              fix=f"call it `{better}`" if better else "")
     if name in RESERVED:
-        return marks.problem("spec.reserved_name", f"`{name}` is a reserved word of SQL", path, at_key=True, fix=f"call it `{name}_rows`")
+        return marks.problem("spec.reserved_name", f"`{name}` is a reserved word of SQL", path, at_key=True,
+                             fix=f"call it `{name}_rows`")
     if name in OURS:
         return marks.problem("spec.reserved_name", f"`{name}` is a name of mainstem's own", path, at_key=True, why=OURS[name],
                              fix=f"call it `{name}_1`" if name != "rows" else "call it after what the rows are")
@@ -62,9 +63,9 @@ def clashing(names: Iterable[str], path: Path, marks: Marks) -> list[Problem]:
     for name in names:
         known = first.setdefault(name.lower(), name)
         if known != name:
-            problems.append(marks.problem("spec.name_clash", f"`{name}` and `{known}` differ only in case", (*path, name), at_key=True,
-                                          why=f"SQL holds them for one; `{known}` is in line {marks.key((*path, known)).line}",
-                                          fix=_renamed(name, f"{name.lower()}_2")))
+            problems.append(marks.problem("spec.name_clash", f"`{name}` and `{known}` differ only in case", (*path, name),
+                                          at_key=True, fix=_renamed(name, f"{name.lower()}_2"),
+                                          why=f"SQL holds them for one; `{known}` is in line {marks.key((*path, known)).line}"))
     return problems
 
 

@@ -51,7 +51,6 @@ class Mark:
     column: int = 1
     style: str = ""                   # of a scalar: "" plain, ' or " quoted, | literal, > folded
     indent: int = 0                   # of a literal or folded block: columns in front of its text
-    header: int = 1                   # of a block: lines between the sign and its first line of text
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Marks:
         if mark is None:
             return self.value(path)
         if mark.style == "|":
-            return Mark(mark.line + mark.header + line - 1, mark.indent + column)
+            return Mark(mark.line + line, mark.indent + column)      # the text begins in the line below the `|`
         if line == 1 and mark.style != ">":
             return Mark(mark.line, mark.column + len(mark.style) + column - 1)
         return mark

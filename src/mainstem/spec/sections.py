@@ -44,14 +44,15 @@ def entry(desk: Desk, written: Any, group: str, data: Any, path: Path) -> tuple[
     """One entry of a section cut in its fixed part (a `written`, None if wrong), its plug's kind, and the keys beside it."""
     if not isinstance(data, dict):
         if not isinstance(data, Broken):
-            desk.tell("spec.value", f"`{path[-1]}` must be a mapping", path, fix=f"write one of {', '.join(plugs.kinds(group))} under it")
+            desk.tell("spec.value", f"`{path[-1]}` must be a mapping", path,
+                      fix=f"write one of {', '.join(plugs.kinds(group))} under it")
         return None, None, {}
     own, kinds = fields(written), plugs.kinds(group)
     chosen = [key for key in data if key in kinds and key not in own]
     beside = {key: value for key, value in data.items() if key not in own and key not in chosen}
     if len(chosen) > 1:
-        desk.tell("spec.many_connectors", f"`{path[-1]}` has {' and '.join(f'`{key}`' for key in chosen)}", (*path, chosen[1]), at_key=True,
-                  why=f"it takes exactly one {_WHAT[group]}", fix="make two of it" if group != "sources" else "remove one of them")
+        desk.tell("spec.many_connectors", f"`{path[-1]}` has {' and '.join(f'`{key}`' for key in chosen)}", (*path, chosen[1]),
+                  at_key=True, why=f"it takes exactly one {_WHAT[group]}", fix="make two of it")
     if not chosen:
         no_kind(desk, group, beside, own, path)
         beside = {}
@@ -109,7 +110,8 @@ def shape(desk: Desk, data: Any, path: Path) -> Plugged | None:
     if isinstance(data, Broken):
         return None
     if not isinstance(data, str):
-        desk.tell("spec.value", "`format` must be a name, or one name with its options", path, fix="write `json`, or `{csv: {header: true}}`")
+        desk.tell("spec.value", "`format` must be a name, or one name with its options", path,
+                  fix="write `json`, or `{csv: {header: true}}`")
         return None
     if data not in kinds:
         desk.tell("spec.unknown_kind", f"`{data}` is no format", path, why=f"known: {', '.join(kinds)}",
@@ -277,13 +279,15 @@ def _mode(desk: Desk, sink: Any, mode: ModeWritten, path: Path) -> None:
 
 
 def _output_format(desk: Desk, sink: Any, written: OutputWritten, path: Path) -> Plugged | None:
-    fixed = getattr(sink, "fixed_format", None)
+    fixed, takes = getattr(sink, "fixed_format", None), getattr(sink, "takes_format", None)
     if written.format is None:
-        if fixed is None:
-            desk.tell("spec.format", f"`{path[-1]}` does not say how its rows are written", path, at_key=True, fix="add `format: ...`")
+        if takes:
+            desk.tell("spec.format", f"`{path[-1]}` does not say how its rows are written", path, at_key=True,
+                      why=f"formats are: {', '.join(plugs.kinds('formats'))}", fix="add `format: ...`")
         return None
-    if fixed is not None:
-        desk.tell("spec.format", f"this output always writes {fixed}", (*path, "format"), fix="remove `format`", at_key=True)
+    if fixed is not None or takes is False:
+        desk.tell("spec.format", f"`{sink.kind}` decides itself how rows are written", (*path, "format"), fix="remove `format`",
+                  at_key=True)
         return None
     form = shape(desk, written.format, (*path, "format"))
     if form is not None and not getattr(plugs.find("formats", form.kind), "encodes", False):

@@ -6,7 +6,7 @@ Everything here compares what the parser understood with the raw line, and says 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,22 @@ def balanced(text: str) -> bool:
     return not set(rest) & {"'", '"'} and all(rest.count(a) == rest.count(b) for a, b in ("()", "[]", "{}"))
 
 
+def implied(value: Any) -> bool:
+    """A value that is not written at all."""
+    return getattr(value, "value", None) == "" and not value.style and value.start_mark.index == value.end_mark.index
+
+
+def emptied(key: Any, path: Path, lines: Sequence[str]) -> Trap | None:
+    """A comment right after the key of a SQL text in a step: it took all of the text."""
+    after = lines[key.end_mark.line][key.end_mark.column:]
+    if path[:1] == ("steps",) and path[-1] in _SQL_KEYS and re.match(r"\s*:\s+#", after):
+        return Trap("spec.comment", f"`{path[-1]}` is empty: the `#` began a comment", "` #` begins a comment in YAML")
+    return None
+
+
 def valueless(key: Any, value: Any, lines: Sequence[str]) -> bool:
     """An entry of `{ }` that is a key alone."""
-    if getattr(value, "value", None) != "" or value.style or value.start_mark.index != value.end_mark.index:
+    if not implied(value):
         return False
     line, column = key.end_mark.line, key.end_mark.column
     return not lines[line][column:].lstrip().startswith(":")
@@ -91,13 +104,8 @@ def scalar(event: Any, path: Path, lines: Sequence[str]) -> Trap | None:
         return None
     text, end = event.value, event.end_mark
     after = lines[end.line][end.column:] if end.line < len(lines) else ""
-    commented = re.match(r"\s+#", after) or (not text and after.lstrip(" \t:").startswith("#"))
-    if commented:
-        if not text and path[-1] in _SQL_KEYS:
-            return Trap("spec.comment", f"`{path[-1]}` is empty: the `#` began a comment", "` #` begins a comment in YAML")
-        if text and (not balanced(text) or _DANGLING.search(text) or re.match(r"\s+#\d", after)):
-            return Trap("spec.comment", f"` #` began a comment, only `{text}` is left of the value",
-                        f"left out was `{after.strip()}`")
+    if text and re.match(r"\s+#", after) and (not balanced(text) or _DANGLING.search(text) or re.match(r"\s+#\d", after)):
+        return Trap("spec.comment", f"` #` began a comment, only `{text}` is left of the value", f"left out was `{after.strip()}`")
     if text and not balanced(text) and re.match(r"\s*[,}\]]", after):
         return Trap("spec.comma", f"a comma ended the value after `{text}`",
                     "inside { } and [ ] a comma ends a value, also in the middle of SQL",
@@ -114,13 +122,14 @@ def diagnose(error: Any, events: Sequence[Any], lines: Sequence[str]) -> Finding
     said, around = str(error.problem or ""), str(error.context or "")
     line, column = (mark.line, mark.column) if mark else (0, 0)
     text = lines[line] if line < len(lines) else ""
-    last = events[-1] if events else None
+    last: Any = events[-1] if events else None
 
     def at(trap: Trap, row: int = line, col: int = column, repair: int | None = None) -> Finding:
         return Finding(trap, row, col, row if repair is None else repair)
 
     if "\t" in text[:len(text) - len(text.lstrip())]:
-        return at(Trap("spec.tab", "a tab stands in the indentation", fix="replace it by spaces"), col=text.index("\t"))
+        return at(Trap("spec.tab", "a tab stands in the indentation", fix="replace it by spaces"), col=text.index("\t"),
+                  repair=len(lines))
     if "quoted scalar" in around and context:
         if "escape" in said:
             return at(Trap("spec.quote", "in double quotes `\\` begins an escape, and this one is unknown",
@@ -130,7 +139,7 @@ def diagnose(error: Any, events: Sequence[Any], lines: Sequence[str]) -> Finding
     if sign := _first_sign(said, around, text, column, context, line):
         return at(sign[0], col=sign[1])
     if "flow" in around and context:
-        return _in_flow(at, said, text, line, column, context, last)
+        return _in_flow(at, said, around, text, column, error, last)
     if said.startswith("mapping values"):
         entry = _ENTRY.match(text)
         if entry and len(entry["head"]) <= column:
@@ -138,13 +147,14 @@ def diagnose(error: Any, events: Sequence[Any], lines: Sequence[str]) -> Finding
             return at(Trap("spec.colon", "`: ` inside a value separates key and value", "YAML reads it as a mapping"), col=value)
         return at(Trap("spec.yaml", "a key cannot stand here: it is indented deeper than the line above allows",
                        fix="give it the indentation of its neighbours, or remove the value in front of it"),
-                  col=len(text) - len(text.lstrip()))
+                  col=len(text) - len(text.lstrip()), repair=len(lines))
     if "<scalar>" in said:
         if _quoted_before(last, line):
-            return at(_goes_on(text, last), col=last.start_mark.column)  # type: ignore[union-attr]
+            return at(_goes_on(text, last), col=last.start_mark.column)
         if commented := _comment_above(last, line, lines):
             return at(Trap("spec.comment", "a comment ended the value, this line is left over",
-                           "a comment cannot stand inside a value of several lines"), commented, lines[commented].index(" #") + 1)
+                           "a comment cannot stand inside a value of several lines"), commented, lines[commented].index(" #") + 1,
+                      last.start_mark.line)
     return at(Trap("spec.yaml", "the YAML breaks off here", f"{around}: {said}" if around else said,
                    "look at indentation, brackets and quotes of this line and the one above"))
 
@@ -153,26 +163,27 @@ def _first_sign(said: str, around: str, text: str, column: int, context: Any, li
     """A value whose first sign means something to YAML: its trap and column."""
     start = context.column if context and context.line == line else column
     sign = text[start:start + 1]
-    if ("scanning an alias" in around or "scanning an anchor" in around or "block scalar" in around or "scanning a tag" in around
-            or "cannot start any token" in said or said.startswith("sequence entries")) and sign:
-        return Trap("spec.sign", f"a value cannot begin with `{sign}` as it stands", f"`{sign}` has a meaning of its own in YAML"), start
+    scanned = any(what in around for what in ("scanning an alias", "scanning an anchor", "block scalar", "scanning a tag"))
+    if sign and (scanned or "cannot start any token" in said or said.startswith("sequence entries")):
+        return Trap("spec.sign", f"a value cannot begin with `{sign}` here", f"`{sign}` has a meaning of its own in YAML"), start
     return None
 
 
-def _in_flow(at: Any, said: str, text: str, line: int, column: int, context: Any, last: Any) -> Finding:
+def _in_flow(at: Callable[..., Finding], said: str, around: str, text: str, column: int, error: Any, last: Any) -> Finding:
     """The parser stopped inside `{ }` or `[ ]`."""
+    context, line = error.context_mark, (error.problem_mark or error.context_mark).line
     if "'{'" in said or "'['" in said:
-        dollar = text[:column].endswith("$")
-        what = "`${...}` inside { } must be in quotes" if dollar else f"`{text[column:column + 1]}` inside {{ }} or [ ] begins a new one"
-        return at(Trap("spec.braces", what, fix=QUOTING), col=column - dollar, repair=context.line)  # type: ignore[no-any-return]
+        dollar, sign = text[:column].endswith("$"), text[column:column + 1]
+        what = "`${...}` inside { } must be in quotes" if dollar else f"`{sign}` inside {{ }} or [ ] begins a new one"
+        return at(Trap("spec.braces", what, fix=QUOTING), col=column - dollar, repair=context.line)
     if _quoted_before(last, line):
-        return at(_goes_on(text, last), col=last.start_mark.column, repair=context.line)  # type: ignore[no-any-return]
+        return at(_goes_on(text, last), col=last.start_mark.column, repair=context.line)
     if "':'" in said and line == context.line:
         start = last.start_mark.column if last is not None and last.start_mark.line == line else column
-        return at(Trap("spec.colon", "`: ` inside a value separates key and value",  # type: ignore[no-any-return]
+        return at(Trap("spec.colon", "`: ` inside a value separates key and value",
                        "inside { } YAML takes it for a further key"), col=start, repair=context.line)
-    closer = "}" if "mapping" in str(context) or text[context.column:context.column + 1] == "{" else "]"
-    return at(Trap("spec.yaml", "what is opened here is not closed, or not as it should be", said,  # type: ignore[no-any-return]
+    closer = "]" if around.endswith("sequence") else "}"
+    return at(Trap("spec.yaml", "what is opened here is not closed, or not as it should be", said,
                    f"close it with `{closer}`, and put values with special signs in quotes"), context.line, context.column)
 
 

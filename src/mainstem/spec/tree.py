@@ -95,10 +95,10 @@ def read(text: str, file: str) -> Tree:
             finding = traps.diagnose(error, events, lines)
             problems.append(finding.problem(file))
             if not traps.mask(lines, finding.repair):
-                return Tree(None, Marks(file), tuple(problems))
+                return Tree(None, Marks(file), tuple(dict.fromkeys(problems)))
         else:
             return _Composer(file, lines, problems).document(events)
-    return Tree(None, Marks(file), tuple(problems))
+    return Tree(None, Marks(file), tuple(dict.fromkeys(problems)))
 
 
 @dataclass
@@ -119,11 +119,12 @@ class _Composer:
         if len(starts) > 1:
             self.tell("spec.documents", "a second document begins here", starts[1], fix="one file holds one pipeline")
         if starts and starts[0].version and tuple(starts[0].version) != (1, 2):
-            self.tell("spec.yaml", "the file is read as YAML 1.2", starts[0], fix="remove the %YAML line")
+            self.problems.append(Problem("spec.yaml", "the file asks for another version of YAML than 1.2", self.file, 1, 1,
+                                         fix="remove the %YAML line"))
         body = [event for event in events if isinstance(event, NodeEvent) or type(event).__name__.endswith("EndEvent")]
         body = body[:next((at for at, event in enumerate(body) if type(event).__name__ == "DocumentEndEvent"), len(body))]
         data = None
-        if not body or (isinstance(body[0], ScalarEvent) and not body[0].value and body[0].style is None):
+        if not body or not isinstance(body[0], NodeEvent) or traps.implied(body[0]):
             self.problems.append(Problem("spec.empty", "the file is empty", self.file, 1, 1, fix="write `version: 1` first"))
         elif not isinstance(body[0], MappingStartEvent):
             self.tell("spec.not_a_mapping", "the top of the file is not a mapping", body[0], fix="begin with `version: 1`")
@@ -223,9 +224,14 @@ class _Composer:
                           why=f"the first one is in line {self.keys[(*path, key)].line}", fix="remove or rename one of them")
                 _skip(events, value)
                 continue
-            last = (key, value)
-            self.keys[(*path, key)] = traps.place(event, self.lines)
-            made = self.node(events, value, (*path, key))
+            last, where = (key, value), (*path, key)
+            self.keys[where] = traps.place(event, self.lines)
+            made = self.node(events, value, where)
+            if made is None and traps.implied(value):        # YAML places it at whatever comes next
+                self.values[where] = self.keys[where]
+                if trap := traps.emptied(event, where, self.lines):
+                    self.tell(trap.code, trap.what, event, why=trap.why, fix=trap.fix, path=where)
+                    made = self.spoil(where)
             if not key.startswith("x-"):             # free for the user, of no meaning to us
                 found[key] = made
         return found

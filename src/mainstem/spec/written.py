@@ -71,7 +71,8 @@ class ColumnWritten(Written):
     null: Names = Field([], description="further texts that mean NULL", examples=[["NA", "-200"]])
     coerce: bool = Field(False, description="accept a number or boolean that is written as text")
     precision: Literal["quarantine", "truncate"] = Field("quarantine", description="digits of a timestamp beyond microseconds")
-    path: str | None = Field(None, description="where it lies in a nested record, if not under its own name", examples=["data.temp"])
+    path: str | None = Field(None, description="where it lies in a nested record, if not under its own name",
+                             examples=["data.temp"])
     decimal: Literal[".", ","] = Field(".", description="decimal mark of numbers written as text")
 
 
@@ -127,7 +128,8 @@ class TableWritten(Written):
 class StepWritten(Written):
     """One verb over one or more inputs. One further key says which verb."""
 
-    from_: Names | None = Field(None, alias="from", description="the source or step it reads, or a list; the step before if left out")
+    from_: Names | None = Field(None, alias="from",
+                                description="the source or step it reads, or a list; the step before if left out")
 
 
 class OutputWritten(Written):
