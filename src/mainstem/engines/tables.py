@@ -9,6 +9,7 @@ import pyarrow as pa
 from mainstem.batch import KEY_GROUPS, NONE
 from mainstem.engines import staging
 from mainstem.engines.contract import EpochPlan
+from mainstem.engines.kernels import tables
 from mainstem.engines.site import Site
 from mainstem.engines.tasks import fold_kernel, input_schemas
 from mainstem.plan.words import Table
@@ -23,8 +24,6 @@ def _load(site: Site, epoch: EpochPlan, table: Table) -> pa.Table:
     if table.latest is not None:
         return _latest(site, epoch, table.latest)
     pinned = epoch.tables[table.name]
-    from mainstem.engines.kernels import tables
-
     return site.once(f"table/{table.name}/{pinned['hash']}", lambda: tables.open_pinned(pinned["path"]))  # type: ignore[no-any-return]
 
 

@@ -98,8 +98,7 @@ class Task:
         began = _ticks.monotonic()
         kernel = _row_kernel(node)
         result = kernel.run(node, {source: rows}, self.tables, Times(self.epoch.epoch, clock=self.epoch.clock), self.site)
-        if node.origin is not None:
-            self.deliver(node, rows)
+        if node.origin is not None:                      # its intake is an end; the kernel counted what was delivered to it
             self.made[node.name] += result.rows.num_rows
         self.take(node, result)
         self.seconds[node.name] += _ticks.monotonic() - began

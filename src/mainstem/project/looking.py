@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mainstem.clock import SystemClock
 from mainstem.errors import SpecError
-from mainstem.plan.words import Leg, Node, Plan, Write
+from mainstem.plan.words import Node, Plan, Write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,10 +39,9 @@ def above(plan: Plan, step: str) -> Plan:
     end = Node(name="look!", step="look", word=Write(sink="delta", options={"table": "look"}), inputs=(target.name,), columns=target.columns)
     from mainstem.plan.legs import legs
 
-    kept = tuple([*nodes, end])
-    made = legs(kept, plan.origins)
-    assert all(isinstance(leg, Leg) for leg in made)
-    return Plan(pipeline=plan.pipeline, nodes=kept, tables=plan.tables, origins=plan.origins, legs=tuple(made))
+    kept = (*nodes, end)
+    made = legs(kept)
+    return Plan(pipeline=plan.pipeline, nodes=kept, tables=plan.tables, origins=plan.origins, legs=made)
 
 
 def look(opened: Opened, step: str, limit: int) -> pa.Table:

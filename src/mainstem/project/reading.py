@@ -45,7 +45,8 @@ def _wanted(at: str) -> Any:
     try:
         moment = dt.datetime.fromisoformat(at)
     except ValueError as error:
-        raise SpecError("read.bad_time", f"{at!r} is neither an epoch nor a time", fix="write 12 or 2026-01-01T12:00:00Z") from error
+        raise SpecError("read.bad_time", f"{at!r} is neither an epoch nor a time",
+                        fix="write 12 or 2026-01-01T12:00:00Z") from error
     if moment.tzinfo is None:
         raise SpecError("read.bad_time", f"{at!r} has no zone", fix=f"write {at}Z for UTC")
     limit = int(moment.timestamp() * 1_000_000)
@@ -79,7 +80,7 @@ def relations(opened: Opened, at: str | None = None) -> dict[str, Any]:
             found.setdefault(table.name, _table(site, table))
     from mainstem.project.records import facts
 
-    return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "legs")}
+    return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "epochs", "legs")}
 
 
 def _reader(sink: Any, version: int | None, columns: Any) -> Any:
@@ -94,22 +95,24 @@ def _reader(sink: Any, version: int | None, columns: Any) -> Any:
 
 def _table(site: Any, table: Any) -> Any:
     def rows() -> pa.Table:
-        from mainstem.engines import tables
+        from mainstem.clock import SystemClock
+        from mainstem.engines.kernels import tables
 
-        return tables.now(site, table)
+        return tables.open_pinned(tables.pin_all(site, {}, SystemClock().now())[table.name]["path"])
     return rows
 
 
 def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
     """A query over `relations`; only those that it names are read."""
     from mainstem.engines.kernels.duck import query
-    from mainstem.plan.sql import names_in
+    from mainstem.plan.sql import relations as named
 
     found = relations(opened, at)
-    wanted = names_in(text)
+    wanted = set(named(text))
     unknown = sorted(wanted - set(found))
     if unknown:
-        raise SpecError("read.unknown", f"there is nothing called {unknown[0]!r} to read", fix=f"there are: {', '.join(sorted(found))}")
+        raise SpecError("read.unknown", f"there is nothing called {unknown[0]!r} to read",
+                        fix=f"there are: {', '.join(sorted(found))}")
     try:
         return query(text, **{name: found[name]() for name in wanted})
     except SpecError:

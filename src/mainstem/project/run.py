@@ -12,6 +12,7 @@ from mainstem.clock import Clock, SystemClock
 from mainstem.engines import journal, law, sweep
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest, Prepared
+from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
@@ -276,7 +277,5 @@ class _Runner:
 
 def pin(plan: Any, loop: Epochs) -> Any:
     """Fix the versions of the tables that the epoch looks rows up in."""
-    from mainstem.engines import tables
-
-    plan.tables = tables.pin(loop.site, loop.head.tables if loop.head else {})
+    plan.tables = tables.pin_all(loop.site, loop.head.tables if loop.head else {}, plan.clock)
     return plan

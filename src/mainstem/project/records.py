@@ -1,0 +1,54 @@
+"""What ran, read from the ledger. Needs no Arrow: `runs list` stays quick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mainstem.errors import SpecError
+from mainstem.ledger import runs as ledger
+from mainstem.ledger import store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mainstem.project.place import Opened
+
+
+def runs(opened: Opened) -> list[dict[str, Any]]:
+    """Runs of this pipeline, the newest first."""
+    return ledger.listing(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
+
+
+def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
+    """One run with its account; by its id, the beginning of it, or `last`."""
+    if run_id == "last":
+        newest = runs(opened)
+        run_id = newest[0]["run_id"] if newest else "none"
+    found = ledger.find(store.open_store(opened.settings.ledger_url), run_id)
+    if found is None:
+        raise SpecError("runs.unknown", f"there is no run {run_id!r}", fix="`mainstem runs list` shows them; `last` is the newest")
+    return found
+
+
+def facts(opened: Opened) -> dict[str, pa.Table]:
+    """`runs`, `epochs` and `legs` as tables for SQL."""
+    import pyarrow as pa
+
+    from mainstem.ledger import tables
+
+    found = {}
+    rows = ledger.facts(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
+    kinds = {int: pa.int64(), str: pa.string(), float: pa.float64()}
+    for name, table in {"runs": tables.runs, "epochs": tables.epochs, "legs": tables.legs}.items():
+        hidden = ("account", "pipeline", "environment")
+        fields = [(column.name, kinds.get(column.type.python_type, pa.string())) for column in table.c if column.name not in hidden]
+        plain = [{key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
+                 for row in rows[name]]
+        found[name] = pa.Table.from_pylist(plain, schema=pa.schema(fields))
+    return found
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value, sort_keys=True)
