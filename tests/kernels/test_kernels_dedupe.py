@@ -53,7 +53,7 @@ def fates_of(played: harness.Played, rows: list[Row]) -> dict[tuple[int, int], s
     return fates | {(row[AT]["p"], row[AT]["n"]): row["_reason"] for row in played.aside}
 
 
-@pytest.mark.parametrize("seed", harness.seeds(30))
+@pytest.mark.parametrize("seed", harness.seeds(12))
 def test_every_cut_has_the_survivors_of_the_reference(seed: int) -> None:
     choose = random.Random(seed)
     within, lateness, null = choose.choice([5, 20, 100]), choose.choice([0, 10, 30]), choose.choice(["keep", "quarantine"])

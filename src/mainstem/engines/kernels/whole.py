@@ -1,7 +1,7 @@
 """SQL that looks across rows of bounded input: everything is held until the closing epoch, then the query runs.
 
-A task runs it once over all of its key groups if every row of the answer shows the key group it came from (its by columns
-are among the answer's), else once per key group: a row's identity must not depend on how many tasks there are.
+A task runs it once over all of its key groups if every row of the answer shows the key that it came from (the by columns are
+among the answer's), else once per key group: a row's identity must not depend on how many tasks there are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 from mainstem.batch import AT, AT_TYPE, DELIVERED, FOREVER, HELD, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
-from mainstem.engines.kernels.keys import key_groups
+from mainstem.engines.kernels.keys import key_groups, key_hash
 from mainstem.engines.kernels.made import ask, conform, made, nothing
 from mainstem.plan.words import Fold, Node, Whole
 
@@ -67,13 +67,20 @@ def _answer(node: Node, held: pa.Table, times: Times) -> pa.Table:
     out = _query(node, held)
     if not fold.by:
         return made(node, times.epoch, out, None, ())
-    if set(fold.by) <= set(out.column_names):
-        found = key_groups(out, fold.by)
-        if np.isin(found, groups).all():
-            return made(node, times.epoch, out, None, fold.by, found)
-    parts = [(group, _query(node, held.filter(pa.array(groups == group)))) for group in np.unique(groups)]
-    whole = pa.concat_tables([part for _, part in parts])
-    return made(node, times.epoch, whole, None, (), np.repeat(np.unique(groups), [part.num_rows for _, part in parts]))
+    if set(fold.by) <= set(out.column_names) and np.isin(key_hash(out, fold.by), _keys(node, held)).all():
+        return made(node, times.epoch, out, None, fold.by)
+    distinct = np.unique(groups)
+    parts = [_query(node, held.filter(pa.array(groups == group))) for group in distinct]
+    whole = pa.concat_tables([out.slice(0, 0), *parts])
+    return made(node, times.epoch, whole, None, (), np.repeat(distinct, [part.num_rows for part in parts]))
+
+
+def _keys(node: Node, held: pa.Table) -> np.ndarray:
+    """The hashes of the keys of all inputs."""
+    fold = cast(Fold, node.word)
+    numbers = held.column("_input").to_numpy()
+    return np.concatenate([key_hash(lateness.pick(held, numbers == place), [f"{place}.{name}" for name in fold.by])
+                           for place in range(len(node.inputs))])
 
 
 def _query(node: Node, held: pa.Table) -> pa.Table:
