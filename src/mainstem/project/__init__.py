@@ -48,8 +48,17 @@ class Pipeline:
 
         return explain_plan(self._opened)
 
-    def run(self, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
-            engine: str = "local", each: bool = False, max_epochs: int | None = None) -> RunResult:
+    def run(
+        self,
+        *,
+        follow: bool = False,
+        flush: bool = False,
+        accept: str | None = None,
+        takeover: bool = False,
+        engine: str = "local",
+        each: bool = False,
+        max_epochs: int | None = None,
+    ) -> RunResult:
         """Run to the end of the input, or on and on with `follow`; see `RunResult`.
 
         A run that ends publishes all of its epochs in one commit per output, or each of them with `each`. `max_epochs`
@@ -58,8 +67,7 @@ class Pipeline:
         from mainstem.project import run
 
         run.known_engine(engine)
-        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, each=each,
-                       max_epochs=max_epochs)
+        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, each=each, max_epochs=max_epochs)
 
     def look(self, step: str, limit: int = 20) -> pa.Table:
         """Some rows of a step, without writing anything anywhere (`run --limit N --show STEP`)."""
@@ -91,7 +99,9 @@ class Pipeline:
 
         return show_run(self._opened, run_id)
 
-    def quarantine(self, *, step: str | None = None, reason: str | None = None, rule: str | None = None, limit: int = 100) -> pa.Table:
+    def quarantine(
+        self, *, step: str | None = None, reason: str | None = None, rule: str | None = None, limit: int = 100
+    ) -> pa.Table:
         """What was set aside and is still open, the newest first."""
         from mainstem.project.aside import listing
 
@@ -145,8 +155,11 @@ class Pipeline:
         return reset(self._opened, dry_run)
 
 
-def open(path: str | os.PathLike[str] | None = None, environment: str | None = None,  # noqa: A001
-         flags: Mapping[str, Any] | None = None) -> Pipeline:
+def open(  # noqa: A001
+    path: str | os.PathLike[str] | None = None,
+    environment: str | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Pipeline:
     """The pipeline at a file, or the only one in a folder (the present one if None)."""
     return Pipeline(locate(path, environment, flags or {}))
 

@@ -45,21 +45,35 @@ def _unpublished(path: str, schema: pa.Schema) -> pa.Table:
     return rows.append_column("published", pa.array([False] * rows.num_rows, pa.bool_()))
 
 
-def chosen(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
-           rule: str | None = None, state: str | None = "open") -> pa.Table:
+def chosen(
+    opened: Opened,
+    ids: Sequence[str] = (),
+    *,
+    step: str | None = None,
+    reason: str | None = None,
+    rule: str | None = None,
+    state: str | None = "open",
+) -> pa.Table:
     """The rows that the filters name, the newest first."""
     import pyarrow as pa
 
     rows = everything(opened)
     keep = []
     for row in rows.select(["id", "node", "reason", "rules", "state"]).to_pylist():
-        keep.append((not ids or row["id"] in ids) and (step is None or row["node"].split("/")[0] == step)
-                    and (reason is None or row["reason"] == reason) and (rule is None or rule in (row["rules"] or []))
-                    and (state is None or row["state"] == state))
+        keep.append(
+            (not ids or row["id"] in ids)
+            and (step is None or row["node"].split("/")[0] == step)
+            and (reason is None or row["reason"] == reason)
+            and (rule is None or rule in (row["rules"] or []))
+            and (state is None or row["state"] == state)
+        )
     missing = set(ids) - set(rows.column("id").to_pylist())
     if missing:
-        raise SpecError("quarantine.unknown", f"there is no quarantined record {sorted(missing)[0]!r}",
-                        fix="`mainstem quarantine list` shows their ids")
+        raise SpecError(
+            "quarantine.unknown",
+            f"there is no quarantined record {sorted(missing)[0]!r}",
+            fix="`mainstem quarantine list` shows their ids",
+        )
     return rows.filter(pa.array(keep, pa.bool_())).sort_by([("epoch", "descending"), ("position", "ascending")])
 
 
@@ -89,8 +103,9 @@ def _fetch(opened: Opened, row: dict[str, Any]) -> bytes | None:
     return bytes(chunk.data).rstrip(b"\r\n") if chunk is not None else None
 
 
-def replay(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
-           rule: str | None = None) -> dict[str, Any]:
+def replay(
+    opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None, rule: str | None = None
+) -> dict[str, Any]:
     """Order a replay of open rows and carry it out, unless a live runner takes it up."""
     from mainstem.clock import SystemClock
     from mainstem.plan.words import Read
@@ -98,8 +113,12 @@ def replay(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, 
 
     rows = chosen(opened, ids, step=step, reason=reason, rule=rule)
     if not all(rows.column("published").to_pylist()):
-        raise RefusedError("replay.unpublished", "an unfinished run has not published what is quarantined", where=str(opened.work),
-                           fix="finish it with `mainstem run`, then replay")
+        raise RefusedError(
+            "replay.unpublished",
+            "an unfinished run has not published what is quarantined",
+            where=str(opened.work),
+            fix="finish it with `mainstem run`, then replay",
+        )
     given = _order(opened, "replay", rows, {node.name for node in opened.plan.of(Read)})
     if not given:
         return {"ordered": 0, "replayed": 0, "taken_by": ""}
@@ -112,8 +131,9 @@ def replay(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, 
     return {"ordered": rows.num_rows, "replayed": rows.num_rows, "taken_by": ""}
 
 
-def discard(opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None,
-            rule: str | None = None) -> dict[str, Any]:
+def discard(
+    opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None, rule: str | None = None
+) -> dict[str, Any]:
     """Mark open rows as discarded; they stay in the quarantine table."""
     rows = chosen(opened, ids, step=step, reason=reason, rule=rule)
     _order(opened, "discard", rows, None)
@@ -129,9 +149,15 @@ def _order(opened: Opened, kind: str, rows: pa.Table, sources: set[str] | None) 
     for index, row in enumerate(rows.select(["origin", "node"]).to_pylist()):
         source = row["origin"].removeprefix("replay:")
         if sources is not None and source not in sources:
-            raise RefusedError("replay.made_row", f"{row['origin']} made this row; only records of a source can be replayed",
-                               where=row["node"], fix="replay the records that it was made of, or discard it")
+            raise RefusedError(
+                "replay.made_row",
+                f"{row['origin']} made this row; only records of a source can be replayed",
+                where=row["node"],
+                fix="replay the records that it was made of, or discard it",
+            )
         groups.setdefault((source, row["node"]), []).append(index)
     now = SystemClock().now()
-    return [orders.give(opened.work, now, kind, source, node, rows.take(pa.array(indices)))
-            for (source, node), indices in sorted(groups.items())]
+    return [
+        orders.give(opened.work, now, kind, source, node, rows.take(pa.array(indices)))
+        for (source, node), indices in sorted(groups.items())
+    ]

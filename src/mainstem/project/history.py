@@ -25,8 +25,18 @@ class History:
         self._runs, self._clock = runs, clock
         self.run_id = uuid7(clock.now())
         self._store = store.open_store(opened.settings.ledger_url)
-        runs.start(self._store, run_id=self.run_id, pipeline=opened.name, environment=opened.environment, incarnation=incarnation,
-                   release=release, started=clock.now(), engine="local", host=socket.gethostname(), pid=os.getpid())
+        runs.start(
+            self._store,
+            run_id=self.run_id,
+            pipeline=opened.name,
+            environment=opened.environment,
+            incarnation=incarnation,
+            release=release,
+            started=clock.now(),
+            engine="local",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
 
     def finished(self, manifest: Manifest) -> None:
         """Project a manifest."""
@@ -42,5 +52,13 @@ class History:
         self._end(f"failed: {code}: {error}", getattr(error, "exit_code", 1), 0, 0, [])
 
     def _end(self, why: str, exit_code: int, rows: int, epochs: int, account: list[dict[str, Any]]) -> None:
-        self._runs.end(self._store, run_id=self.run_id, ended=self._clock.now(), why=why, exit_code=exit_code, rows=rows,
-                       epochs=epochs, account=account)
+        self._runs.end(
+            self._store,
+            run_id=self.run_id,
+            ended=self._clock.now(),
+            why=why,
+            exit_code=exit_code,
+            rows=rows,
+            epochs=epochs,
+            account=account,
+        )

@@ -24,8 +24,11 @@ def above(plan: Plan, step: str) -> Plan:
     if target is None:
         steps = [node.step for node in plan.nodes if not isinstance(node.word, Write)]
         close = difflib.get_close_matches(step, steps, 1)
-        raise SpecError("look.unknown_step", f"there is no step {step!r}", fix=f"did you mean {close[0]!r}?" if close else
-                        f"steps: {', '.join(dict.fromkeys(steps))}")
+        raise SpecError(
+            "look.unknown_step",
+            f"there is no step {step!r}",
+            fix=f"did you mean {close[0]!r}?" if close else f"steps: {', '.join(dict.fromkeys(steps))}",
+        )
     wanted: set[str] = set()
 
     def climb(name: str) -> None:
@@ -36,7 +39,13 @@ def above(plan: Plan, step: str) -> Plan:
 
     climb(target.name)
     nodes = [node for node in plan.nodes if node.name in wanted]
-    end = Node(name="look!", step="look", word=Write(sink="delta", options={"table": "look"}), inputs=(target.name,), columns=target.columns)
+    end = Node(
+        name="look!",
+        step="look",
+        word=Write(sink="delta", options={"table": "look"}),
+        inputs=(target.name,),
+        columns=target.columns,
+    )
     from mainstem.plan.legs import legs
 
     kept = (*nodes, end)

@@ -57,8 +57,13 @@ class Opened:
     def plan(self) -> Plan:
         """The plan; SpecError with all problems if the file has any."""
         if self.problems:
-            raise SpecError("spec.problems", f"{self.file.name} has {len(self.problems)} problem(s)", where=str(self.file),
-                            why="\n".join(str(problem) for problem in self.problems), fix="see `mainstem check`")
+            raise SpecError(
+                "spec.problems",
+                f"{self.file.name} has {len(self.problems)} problem(s)",
+                where=str(self.file),
+                why="\n".join(str(problem) for problem in self.problems),
+                fix="see `mainstem check`",
+            )
         return self._built.plan  # type: ignore[no-any-return]
 
     @cached_property
@@ -75,15 +80,26 @@ class Opened:
     def place(self) -> Place:
         from mainstem.engines.site import Place
 
-        return Place(project=str(self.folder), lake=str(self.settings.lake_folder), work=str(self.work), pipeline=self.name,
-                     environment=self.environment, secrets=secrets(os.environ))
+        return Place(
+            project=str(self.folder),
+            lake=str(self.settings.lake_folder),
+            work=str(self.work),
+            pipeline=self.name,
+            environment=self.environment,
+            secrets=secrets(os.environ),
+        )
 
     def site(self, plan: Plan | None = None, code: tuple[str, ...] = ()) -> Site:
         """The place where a plan's epochs run."""
         from mainstem.engines.site import Site
 
-        return Site(plan or self.plan, self.place, tasks=self.settings.tasks, memory=self.settings.memory,
-                    code=code or tuple(self.settings.python_folders))
+        return Site(
+            plan or self.plan,
+            self.place,
+            tasks=self.settings.tasks,
+            memory=self.settings.memory,
+            code=code or tuple(self.settings.python_folders),
+        )
 
 
 def secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -103,19 +119,35 @@ def locate(path: str | os.PathLike[str] | None, environment: str | None, flags: 
     file = _pipeline_file(start) if start.is_dir() else start
     if not file.is_file():
         near = ", ".join(sorted(entry.name for entry in file.parent.glob("*.y*ml"))) if file.parent.is_dir() else ""
-        raise SpecError("spec.no_file", f"there is no file {file.name}", where=str(file.parent),
-                        fix=f"files there: {near}" if near else "`mainstem init` makes a project to start from")
+        raise SpecError(
+            "spec.no_file",
+            f"there is no file {file.name}",
+            where=str(file.parent),
+            fix=f"files there: {near}" if near else "`mainstem init` makes a project to start from",
+        )
     folder = next((parent for parent in file.parents if (parent / "mainstem.yaml").is_file()), file.parent)
     return Opened(file, folder, environment or os.environ.get("MAINSTEM_ENV", "default"), dict(flags))
 
 
 def _pipeline_file(folder: Path) -> Path:
-    found = [entry for entry in sorted(folder.glob("*.y*ml"))
-             if not entry.name.startswith("mainstem.") and "pipeline:" in entry.read_text(errors="replace")]
+    found = [
+        entry
+        for entry in sorted(folder.glob("*.y*ml"))
+        if not entry.name.startswith("mainstem.") and "pipeline:" in entry.read_text(errors="replace")
+    ]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise SpecError("spec.no_file", "there is no pipeline file here", where=str(folder),
-                        fix="name one, or make a project with `mainstem init`")
-    raise SpecError("spec.many_files", f"there are {len(found)} pipeline files here", where=str(folder),
-                    why=", ".join(entry.name for entry in found), fix="say which one: `mainstem run FILE`")
+        raise SpecError(
+            "spec.no_file",
+            "there is no pipeline file here",
+            where=str(folder),
+            fix="name one, or make a project with `mainstem init`",
+        )
+    raise SpecError(
+        "spec.many_files",
+        f"there are {len(found)} pipeline files here",
+        where=str(folder),
+        why=", ".join(entry.name for entry in found),
+        fix="say which one: `mainstem run FILE`",
+    )

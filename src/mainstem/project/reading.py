@@ -35,8 +35,12 @@ def manifest_at(opened: Opened, at: str | None) -> Manifest | None:
                     return manifest
     if at is None:
         return None
-    raise SpecError("read.no_version", f"there is no complete epoch at {at!r}", where=str(opened.work),
-                    fix="give an epoch number or a time like 2026-01-01T12:00:00Z; `mainstem runs list` shows them")
+    raise SpecError(
+        "read.no_version",
+        f"there is no complete epoch at {at!r}",
+        where=str(opened.work),
+        fix="give an epoch number or a time like 2026-01-01T12:00:00Z; `mainstem runs list` shows them",
+    )
 
 
 def _wanted(at: str) -> Any:
@@ -45,8 +49,9 @@ def _wanted(at: str) -> Any:
     try:
         moment = dt.datetime.fromisoformat(at)
     except ValueError as error:
-        raise SpecError("read.bad_time", f"{at!r} is neither an epoch nor a time",
-                        fix="write 12 or 2026-01-01T12:00:00Z") from error
+        raise SpecError(
+            "read.bad_time", f"{at!r} is neither an epoch nor a time", fix="write 12 or 2026-01-01T12:00:00Z"
+        ) from error
     if moment.tzinfo is None:
         raise SpecError("read.bad_time", f"{at!r} has no zone", fix=f"write {at}Z for UTC")
     limit = int(moment.timestamp() * 1_000_000)
@@ -57,8 +62,12 @@ def read(opened: Opened, name: str, at: str | None = None) -> pa.Table:
     """One output, the quarantine or a table, as Arrow."""
     found = relations(opened, at)
     if name not in found:
-        raise SpecError("read.unknown", f"there is nothing called {name!r} to read", where=str(opened.file),
-                        fix=f"there are: {', '.join(sorted(found))}")
+        raise SpecError(
+            "read.unknown",
+            f"there is nothing called {name!r} to read",
+            where=str(opened.file),
+            fix=f"there are: {', '.join(sorted(found))}",
+        )
     return found[name]()
 
 
@@ -90,6 +99,7 @@ def _reader(sink: Any, version: int | None, columns: Any) -> Any:
         if version is None:
             return pa.schema([(column.name, column.type.arrow) for column in columns]).empty_table()
         return sink.read(version)
+
     return rows
 
 
@@ -99,6 +109,7 @@ def _table(site: Any, table: Any) -> Any:
         from mainstem.engines.kernels import tables
 
         return tables.open_pinned(tables.pin_all(site, {}, SystemClock().now())[table.name]["path"])
+
     return rows
 
 
@@ -111,11 +122,14 @@ def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
     wanted = set(named(text))
     unknown = sorted(wanted - set(found))
     if unknown:
-        raise SpecError("read.unknown", f"there is nothing called {unknown[0]!r} to read",
-                        fix=f"there are: {', '.join(sorted(found))}")
+        raise SpecError(
+            "read.unknown", f"there is nothing called {unknown[0]!r} to read", fix=f"there are: {', '.join(sorted(found))}"
+        )
     try:
         return query(text, **{name: found[name]() for name in wanted})
     except SpecError:
         raise
     except Exception as error:  # DuckDB's own message says what is wrong with the query
-        raise SpecError("read.bad_query", "the query failed", why=str(error).strip(), fix="see `mainstem plan` for the columns") from error
+        raise SpecError(
+            "read.bad_query", "the query failed", why=str(error).strip(), fix="see `mainstem plan` for the columns"
+        ) from error

@@ -42,8 +42,10 @@ def facts(opened: Opened) -> dict[str, pa.Table]:
     for name, table in {"runs": tables.runs, "epochs": tables.epochs, "legs": tables.legs}.items():
         hidden = ("account", "pipeline", "environment")
         fields = [(column.name, kinds.get(column.type.python_type, pa.string())) for column in table.c if column.name not in hidden]
-        plain = [{key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
-                 for row in rows[name]]
+        plain = [
+            {key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
+            for row in rows[name]
+        ]
         found[name] = pa.Table.from_pylist(plain, schema=pa.schema(fields))
     return found
 

@@ -32,9 +32,13 @@ def code_files(opened: Opened, plan: Plan) -> dict[str, Path]:
                 continue
             break
         else:
-            raise UserCodeError("python.not_found", f"there is no module {module!r}", where=f"step {node.step}",
-                                why=f"looked in {', '.join(map(str, opened.settings.python_folders))}",
-                                fix="write it there, or correct `call:`")
+            raise UserCodeError(
+                "python.not_found",
+                f"there is no module {module!r}",
+                where=f"step {node.step}",
+                why=f"looked in {', '.join(map(str, opened.settings.python_folders))}",
+                fix="write it there, or correct `call:`",
+            )
     return found
 
 
@@ -66,8 +70,12 @@ def plan_of(work: Path, release: str) -> Plan:
     """The plan of a release."""
     path = work / "releases" / release / "plan.json"
     if not path.is_file():
-        raise SpecError("release.unknown", f"release {release} is not here", where=str(path.parent),
-                        fix="the state folder is incomplete; restore it")
+        raise SpecError(
+            "release.unknown",
+            f"release {release} is not here",
+            where=str(path.parent),
+            fix="the state folder is incomplete; restore it",
+        )
     return decode(path.read_bytes())
 
 

@@ -25,7 +25,7 @@ from mainstem.project import history, release
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
-_WAIT = 0.1                           # seconds between looks at a source that has nothing new
+_WAIT = 0.1  # seconds between looks at a source that has nothing new
 
 
 @dataclass
@@ -72,9 +72,19 @@ class Stop:
         signals.tell("log", level="info", message="finishing this epoch, then stopping; once more to stop now")
 
 
-def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: str | None = None, takeover: bool = False,
-        clock: Clock | None = None, budget: Budget | None = None, each: bool = False, only_orders: bool = False,
-        max_epochs: int | None = None) -> RunResult:
+def run(
+    opened: Opened,
+    *,
+    follow: bool = False,
+    flush: bool = False,
+    accept: str | None = None,
+    takeover: bool = False,
+    clock: Clock | None = None,
+    budget: Budget | None = None,
+    each: bool = False,
+    only_orders: bool = False,
+    max_epochs: int | None = None,
+) -> RunResult:
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
     new = release.build(opened)
@@ -85,7 +95,8 @@ def run(opened: Opened, *, follow: bool = False, flush: bool = False, accept: st
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
-                new, Wish(follow, flush, budget or _budget(opened), each, only_orders), max_epochs)
+                new, Wish(follow, flush, budget or _budget(opened), each, only_orders), max_epochs
+            )
         except BaseException as error:
             ledger.failed(error)
             raise
@@ -121,10 +132,14 @@ def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[J
     if numbers and (old := home.prepared(numbers[-1]).release) != new:
         changes = [change for change in diff.diff(release.plan_of(opened.work, old), opened.plan) if change.kind == "breaking"]
         if changes and accept is None:
-            raise RefusedError("run.breaking", f"this edit breaks the running state of {len(changes)} step(s)",
-                               where=str(opened.file), why="; ".join(f"{change.node}: {change.what}" for change in changes),
-                               fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
-                                   "reads everything again; `mainstem plan` shows what either does")
+            raise RefusedError(
+                "run.breaking",
+                f"this edit breaks the running state of {len(changes)} step(s)",
+                where=str(opened.file),
+                why="; ".join(f"{change.node}: {change.what}" for change in changes),
+                fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
+                "reads everything again; `mainstem plan` shows what either does",
+            )
         if changes:
             return _anew(opened, home, clock, "reset"), False
     elif accept == "reset":
@@ -158,17 +173,39 @@ def _anew(opened: Opened, home: Journal, clock: Clock, why: str) -> Journal:
 def _go_on(after: Journal, last: Prepared, old: Plan, new: Plan, name: str) -> None:
     """Begin a reset incarnation where the old one ended: positions as they are, and the state of unchanged steps."""
     same = {fold.name for fold in new.of(Fold) if old.prints.get(fold.name) == new.prints.get(fold.name)}
-    after.publish("prepared", 1, Prepared(
-        epoch=1, incarnation=after.incarnation, release=name, progress=last.progress, carry=last.carry, live=last.live, clock=last.clock,
-        state=[file for file in last.state if file.node in same], marks={k: v for k, v in last.marks.items() if k in same},
-        held={fold: rows for fold, rows in last.held.items() if fold in same}, last=True))
+    after.publish(
+        "prepared",
+        1,
+        Prepared(
+            epoch=1,
+            incarnation=after.incarnation,
+            release=name,
+            progress=last.progress,
+            carry=last.carry,
+            live=last.live,
+            clock=last.clock,
+            state=[file for file in last.state if file.node in same],
+            marks={k: v for k, v in last.marks.items() if k in same},
+            held={fold: rows for fold, rows in last.held.items() if fold in same},
+            last=True,
+        ),
+    )
 
 
 class _Runner:
     """One run of one incarnation."""
 
-    def __init__(self, opened: Opened, home: Journal, lease: Lease, engine: Local, clock: Clock, ledger: history.History,
-                 stop: Stop, fresh: bool) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        home: Journal,
+        lease: Lease,
+        engine: Local,
+        clock: Clock,
+        ledger: history.History,
+        stop: Stop,
+        fresh: bool,
+    ) -> None:
         self.opened, self.home, self.lease, self.engine, self.clock = opened, home, lease, engine, clock
         self.ledger, self.stop, self.fresh = ledger, stop, fresh
         self.total: dict[str, dict[str, Any]] = {}
@@ -270,9 +307,20 @@ class _Runner:
         code = 3 if over else (128 + self.stop.asked if why == "stopped" and unpublished else 0)
         signals.tell("run.finished", why=why, rows=self.rows)
         return RunResult(
-            run_id=self.ledger.run_id, why=why, exit_code=code, release=new, incarnation=self.home.incarnation,
-            account=[{"leg": leg, **row} for leg, row in self.total.items()], outputs=dict(manifest.outputs) if manifest else {},
-            notes=self.notes, files=self.files, epochs=self.epochs, rows=self.rows, seconds=seconds, published=not unpublished)
+            run_id=self.ledger.run_id,
+            why=why,
+            exit_code=code,
+            release=new,
+            incarnation=self.home.incarnation,
+            account=[{"leg": leg, **row} for leg, row in self.total.items()],
+            outputs=dict(manifest.outputs) if manifest else {},
+            notes=self.notes,
+            files=self.files,
+            epochs=self.epochs,
+            rows=self.rows,
+            seconds=seconds,
+            published=not unpublished,
+        )
 
 
 def pin(plan: Any, loop: Epochs) -> Any:

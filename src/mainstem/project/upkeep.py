@@ -34,8 +34,15 @@ def maintain(opened: Opened, dry_run: bool) -> dict[str, Any]:
         report["state_orphans"] = sweep.orphans(opened.work, head)
         report["journal_files"] = sweep.journal(home, done, opened.settings.retention_epochs, now=True)
         report["spool_files"] = 0
-        kept = sorted({manifest.outputs[name]["version"] for number in home.epochs("manifest") for manifest in [home.manifest(number)]
-                       for name in manifest.outputs if manifest.outputs[name]["version"] is not None})
+        kept = sorted(
+            {
+                manifest.outputs[name]["version"]
+                for number in home.epochs("manifest")
+                for manifest in [home.manifest(number)]
+                for name in manifest.outputs
+                if manifest.outputs[name]["version"] is not None
+            }
+        )
         if done is not None:
             for name, sink in opened.site().sinks().items():
                 if sink.identity() is not None:
@@ -61,15 +68,24 @@ def reset(opened: Opened, dry_run: bool) -> dict[str, Any]:
         return {"pipeline": opened.name, "nothing": "it has not run yet"}
     prepared, manifests = home.epochs("prepared"), home.epochs("manifest")
     head = home.prepared(prepared[-1]) if prepared else None
-    report = {"pipeline": opened.name, "incarnation": home.incarnation, "epochs": len(prepared),
-              "held_rows": sum(sum(rows.values()) for rows in head.held.values()) if head else 0,
-              "state_files": len(head.state) if head else 0, "dry_run": dry_run,
-              "next_run": "reads its input from the start and replaces the content of its tables"}
+    report = {
+        "pipeline": opened.name,
+        "incarnation": home.incarnation,
+        "epochs": len(prepared),
+        "held_rows": sum(sum(rows.values()) for rows in head.held.values()) if head else 0,
+        "state_files": len(head.state) if head else 0,
+        "dry_run": dry_run,
+        "next_run": "reads its input from the start and replaces the content of its tables",
+    }
     if dry_run:
         return report
     if prepared[-1:] != manifests[-1:]:
-        raise RefusedError("reset.unfinished", "an unfinished run has prepared epochs", where=str(home.folder),
-                           fix="finish it with `mainstem run`, then reset; or `mainstem run --accept rebuild`")
+        raise RefusedError(
+            "reset.unfinished",
+            "an unfinished run has prepared epochs",
+            where=str(home.folder),
+            fix="finish it with `mainstem run`, then reset; or `mainstem run --accept rebuild`",
+        )
     lease = Lease(home.folder, SystemClock())
     try:
         journal.close(home, "rebuild")
