@@ -171,7 +171,7 @@ def _check_key(table: Table, rows: pa.Table, places: _Places) -> None:
         raise DataError("table.duplicate_key", f"table `{table.name}` has two rows with {key}{more}",
                         where=f"{places.of(twice[0]['a'])} and {places.of(twice[0]['b'])}",
                         why="a lookup finds one row for each key, so the key must be unique",
-                        fix="remove one of the rows, add a column to `key:`, or leave `key:` out and say `many: true` in the lookup")
+                        fix="remove one of the rows, add a column to `key:`, or leave `key:` out and say `many: true` there")
 
 
 def _bytes(rows: pa.Table) -> bytes:
