@@ -53,6 +53,18 @@ def parse_size(text: Any) -> int:
     return round(float(match[1]) * _BYTES[match[2].upper()])
 
 
+def format_size(size: int) -> str:
+    """The shortest exact way to write a size: the inverse of `parse_size`.
+
+    >>> format_size(1 << 30), format_size(64 << 20), format_size(1500)
+    ('1GiB', '64MiB', '1500B')
+    """
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _BYTES[unit.upper()] == 0:
+            return f"{size // _BYTES[unit.upper()]}{unit}"
+    return f"{size}B"
+
+
 def parse_share(text: Any) -> float:
     """The fraction that `1%` or `0.5%` means; ValueError otherwise."""
     match = re.match(r"^\s*(\d+(?:\.\d+)?)\s*%\s*$", text) if isinstance(text, str) else None

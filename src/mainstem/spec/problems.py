@@ -28,7 +28,9 @@ class Problem:
 
     @property
     def where(self) -> str:
-        """`file:line:column`, as editors understand it."""
+        """`file:line:column`, as editors understand it; the file alone (or a variable, or a flag) where no line is known."""
+        if not self.line:
+            return self.file
         return f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from mainstem.columns import parse_type
 from mainstem.quantities import Duration, Share, parse_duration
@@ -52,7 +52,9 @@ def _zone(name: str) -> str:
 
 
 TypeName = Annotated[str, AfterValidator(_type)]
-Names = Annotated[list[str], BeforeValidator(_words)]     # one name, or a list of them
+# one name, or a list of them
+Names = Annotated[list[str], BeforeValidator(_words), WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})]
 ZoneName = Annotated[str, AfterValidator(_zone)]
 
 
