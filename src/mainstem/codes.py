@@ -211,6 +211,28 @@ CODES: dict[str, Code] = {
         "the file system refused",
         "The operating system reported an error while writing or syncing a file.",
         "Mend the disk and start again: it goes on."),
+    # ---- the ledger ----------------------------------------------------------------------------------------------
+    "ledger.busy": Code(
+        "the ledger is locked",
+        "Another process kept the ledger locked for longer than a writer waits. Nothing is lost: the ledger only mirrors manifests.",
+        "Try again; if it stays so, look for a process that holds the file, as an open database browser does."),
+    "ledger.damaged": Code(
+        "the ledger is damaged",
+        "The file is no SQLite database or its pages do not agree. Data, state and manifests are not touched by this.",
+        "Move the file away: the next run begins a new ledger. Only the history of runs is lost."),
+    "ledger.newer": Code(
+        "the ledger is from a newer mainstem",
+        "A newer version led this ledger through a migration that this version does not know, so it will not write to it.",
+        "Use that version or a newer one, or name another ledger in mainstem.yaml."),
+    "ledger.unreachable": Code(
+        "the ledger cannot be used",
+        "The database of the ledger refused: no permission, no room, or nobody answers at its address.",
+        "Make its folder writable, make room, or correct `ledger:` in mainstem.yaml; then start again."),
+    # ---- ours ----------------------------------------------------------------------------------------------------
+    "bug.unexpected": Code(
+        "an error that mainstem did not expect",
+        "Something failed in a place where nothing should. The pipeline stopped before anything wrong was published.",
+        "Please report it with the lines that were printed; starting again goes on from the last finished epoch."),
 }
 
 

@@ -1,0 +1,92 @@
+"""Where `mainstem` begins: the verbs are gathered, and whatever ends a command becomes a message and an exit code.
+
+| exit code | means |
+| --- | --- |
+| 0 | ok |
+| 1 | the work failed, or a gate said no |
+| 2 | usage or configuration |
+| 3 | finished, but above a limit of set-aside rows |
+| 4 | something that is needed is unavailable; trying again makes sense |
+| 5 | another runner holds the pipeline |
+| 130, 143 | Ctrl-C, SIGTERM |
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from mainstem.cli import (  # noqa: F401  (each brings its verbs)
+    build,
+    catalog,
+    check,
+    config,
+    init,
+    maintain,
+    plan,
+    quarantine,
+    run,
+    runs,
+    sql,
+    test,
+)
+from mainstem.cli.app import app
+from mainstem.cli.screen import complain
+from mainstem.errors import Bug, MainstemError
+
+_GONE = 141                               # nobody reads our output any more, as after `| head`: 128 + SIGPIPE
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Carry out one command line; its exit code. Never raises but for SystemExit of a second signal."""
+    try:
+        code = typer.main.get_command(app).main(list(arguments), prog_name="mainstem", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except MainstemError as error:
+        complain(error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _GONE
+    except Exception as error:  # noqa: BLE001
+        if hasattr(error, "format_message"):          # what typer says about a command line
+            _usage(error)
+            return 2
+        traceback.print_exc()
+        complain(Bug("bug.unexpected", f"{type(error).__name__}: {error}", fix="please report it with the lines above"))
+        return Bug.exit_code
+
+
+def _usage(error: Exception) -> None:
+    context = getattr(error, "ctx", None)
+    said = error.format_message()  # type: ignore[attr-defined]
+    if said.startswith("Usage:"):                     # nothing was asked: what there is to ask
+        print(said, file=sys.stderr)
+        return
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+        print(f"Try `{context.command_path} --help`.\n", file=sys.stderr)
+    if said.startswith("No such command") and context is not None:
+        word = said.split("'")[1]
+        close = difflib.get_close_matches(word, context.command.list_commands(context), 1)
+        said = f"there is no `{word}`" + (f"; did you mean `{close[0]}`?" if close else "")
+    print(f"error: {said}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
