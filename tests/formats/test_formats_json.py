@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,8 @@ def test_json_columns_are_written_as_they_are() -> None:
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False),
                     st.text(max_size=6), st.sampled_from(["2026-01-01T00:00:00Z", "7", "NA", '"', "\\", "{", ":x", ","]))
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=3)
+VALUES = st.recursive(SCALARS, max_leaves=3, extend=lambda inner: (
+    st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)))
 RECORD = st.dictionaries(st.sampled_from(["id", "a", "d", "t", "b", "z", "é"]), VALUES, max_size=6)
 MIXED = (ID, A, column("d", "double"), column("t", "timestamp"), column("b", "boolean", null=("NA",)))
 
@@ -223,7 +225,8 @@ def record_lines(draw: Any) -> bytes:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(record_lines(), max_size=12), st.sampled_from(["ignore", "quarantine", "keep"]), st.sampled_from(["null", "quarantine"]))
+@given(st.lists(record_lines(), max_size=12), st.sampled_from(["ignore", "quarantine", "keep"]),
+       st.sampled_from(["null", "quarantine"]))
 def test_both_ways_agree_on_anything(lines: list[bytes], unknown: str, missing: str) -> None:
     data = b"\n".join([*lines, *[b'{"id":"f","a":1,"d":2.5,"t":null,"b":true}'] * 32])
     plug = json_format(MIXED, unknown, missing)
@@ -240,7 +243,7 @@ def test_any_cut_at_record_ends_gives_the_same(lines: list[bytes], choice: Any) 
     ends = [place + 1 for place, byte in enumerate(data) if byte == 10]
     cuts = sorted({0, len(data), *choice.draw(st.lists(st.sampled_from(ends or [0]), max_size=4))})
     whole = plug.decode(Chunk(data, 0), no_query)
-    parts = [plug.decode(Chunk(data[a:b], a, final=b == len(data)), no_query) for a, b in zip(cuts, cuts[1:])]
+    parts = [plug.decode(Chunk(data[a:b], a, final=b == len(data)), no_query) for a, b in pairwise(cuts)]
     assert [row for part in parts for row in part.rows.to_pylist()] == whole.rows.to_pylist()
     assert [place for part in parts for place in part.position.tolist()] == whole.position.tolist()
     fields = ("reason", "detail", "column")
@@ -313,7 +316,8 @@ def test_recorded_events(data: Path) -> None:
 def test_earthquakes_document(data: Path) -> None:
     (path,) = (data / "events/earthquakes").glob("*.json")
     columns = (column("id", "string", required=True), column("mag", "double", path="properties.mag"),
-               column("time", "timestamp", path="properties.time", format="epoch_ms"), column("lon", "double", path="geometry.coordinates.0"))
+               column("time", "timestamp", path="properties.time", format="epoch_ms"),
+               column("lon", "double", path="geometry.coordinates.0"))
     made = decoded(json_format(columns, layout="document", records="features"), path.read_bytes())
     assert made.rows.num_rows == 1707
     assert made.rejects.num_rows == 0

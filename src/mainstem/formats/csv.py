@@ -92,6 +92,9 @@ class Csv:
     def _look(self, head: bytes, path: str) -> dict[str, Any]:
         from mainstem.formats import csvexact
 
+        if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
+            raise DataError("format.line_ends", "the lines end with CR only", where=path, why="records end with LF or CRLF",
+                            fix="convert the file, as with `tr '\\r' '\\n'`")
         place = 3 if head.startswith(b"\xef\xbb\xbf") else 0
         for _ in range(self.options.skip):
             place = head.find(b"\n", place) + 1 or len(head)

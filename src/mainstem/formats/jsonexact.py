@@ -157,6 +157,14 @@ def _from_string(value: str, column: Column, kind: Type) -> Any:
     return values.text_only(value, column, kind)
 
 
+def canonical(text: str) -> str:
+    """A text that is JSON, without the blanks between its parts; `Wrong` (type) if it is none."""
+    try:
+        return dump(Exact((), "ignore", "null", 64, 1 << 24).parse(text))
+    except Wrong as wrong:
+        raise Wrong("type", f"{brief(text)} is not JSON: {wrong.detail}") from None
+
+
 def dump(value: Any) -> str:
     """A parsed value as JSON text again; numbers keep their digits."""
     if isinstance(value, Number):

@@ -80,22 +80,24 @@ class Scan:
         keys = keys.only(~self.bad[keys.line])
         fine = np.flatnonzero(~self.bad)                  # their grammar is right; values may still be wrong
         rank = np.cumsum(~self.bad) - 1
-        strange = {}
         wanted = {c.path or c.name for c in self.columns} | self.known
-        for number, name in enumerate(names):
-            if name not in wanted:
-                at = np.flatnonzero(keys.name == number)
-                if len(at):
-                    strange[name] = int(keys.line[at[0]])
-                    if self.unknown == "quarantine":
-                        self.bad[keys.line[at]] = True
-        absent: dict[str, int] = {}
-        arrays = [self._column(column, keys, names, fine, rank, absent) for column in self.columns]
+        strange = {name: np.flatnonzero(keys.name == number) for number, name in enumerate(names) if name not in wanted}
+        if self.unknown == "quarantine":
+            for at in strange.values():
+                self.bad[keys.line[at]] = True
+        lacking: dict[str, np.ndarray] = {}
+        arrays = [self._column(column, keys, names, fine, rank, lacking) for column in self.columns]
         if self.unknown == "keep":
             arrays.append(self._extra(keys, names, wanted, len(fine), rank))
         good = ~self.bad[fine]
         rows = pa.Table.from_arrays(arrays, schema=schema(self.columns, self.unknown))
-        return Scanned(rows if good.all() else rows.filter(pa.array(good)), fine[good], strange, absent)
+        return Scanned(rows if good.all() else rows.filter(pa.array(good)), fine[good],
+                       self._first({name: keys.line[at] for name, at in strange.items()}), self._first(lacking))
+
+    def _first(self, lines: dict[str, np.ndarray]) -> dict[str, int]:
+        """The first of the lines under each name that is taken here; the reader of single records notes the others."""
+        kept = ((name, found[~self.bad[found]]) for name, found in lines.items())
+        return {name: int(found[0]) for name, found in kept if len(found)}
 
     def _flag(self, places: np.ndarray) -> None:
         """The lines in which these bytes lie are left to the exact reader; bytes between lines do not count."""
@@ -192,17 +194,16 @@ class Scan:
             self.bad[keys.line[at[~match.to_numpy(zero_copy_only=False)]]] = True
 
     def _column(self, column: Column, keys: Keys, names: list[str], fine: np.ndarray, rank: np.ndarray,
-                absent: dict[str, int]) -> pa.Array:
+                absent: dict[str, np.ndarray]) -> pa.Array:
         """The values of one column over the lines `fine`."""
         at = np.flatnonzero(keys.name == names.index(column.path or column.name))
         line, text = keys.line[at], keys.text[at]
         if len(at) < len(fine):
             lacks = np.ones(len(self.bad), bool)
             lacks[line] = False
-            lacking = fine[lacks[fine]]
-            absent[column.name] = int(lacking[0])
+            absent[column.name] = fine[lacks[fine]]
             if column.required or self.missing == "quarantine":
-                self.bad[lacking] = True
+                self.bad[absent[column.name]] = True
         array, wrong = self._values(column, keys.value[at], keys.end[at], text)
         self.bad[line[wrong]] = True
         if column.required and array.null_count:

@@ -105,8 +105,12 @@ def numeric(kind: Type) -> bool:
 
 def from_text(text: str, column: Column, kind: Type) -> Any:
     """A text as the declared type: how CSV cells and (with `coerce`) JSON strings are read."""
-    if kind.name in ("string", "json"):
+    if kind.name == "string":
         return text
+    if kind.name == "json":
+        from mainstem.formats.jsonexact import canonical  # which itself stands on this file
+
+        return canonical(text)
     text = text.strip(" \t")
     if numeric(kind) or (kind.name == "timestamp" and times.is_epoch(column)):
         token = text if column.decimal == "." else _with_point(text, column.decimal)
@@ -122,7 +126,7 @@ def from_text(text: str, column: Column, kind: Type) -> Any:
 
 def text_only(text: str, column: Column, kind: Type) -> Any:
     """Types that every format writes as text: string, date, timestamp, binary (base64)."""
-    if kind.name in ("string", "json"):
+    if kind.name == "string":
         return text
     if kind.name == "timestamp":
         return times.micros(text, column)
