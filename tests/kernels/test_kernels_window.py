@@ -171,7 +171,8 @@ def test_an_overflow_stops_with_the_step_and_duckdbs_words() -> None:
     rows = [Row(0, n, 0, {"k": "a", "v": 100}) for n in range(2)]
     with pytest.raises(DataError) as caught:
         play(window, narrow, rows, NEEDS, lateness=0)
-    assert (caught.value.code, caught.value.where) == ("sql.failed", "f")
+    assert (caught.value.code, caught.value.where) == ("sql.overflow", "f")
+    assert "INT8" in caught.value.why
     wide = fold(Window(size=SECOND, every=SECOND, query=query.replace("::TINYINT", "")), ("k",), NEEDS,
                 {"k": "string", "window_start": "timestamp", "window_end": "timestamp", "n": "int64"})
     huge = [Row(0, n, 0, {"k": "a", "v": 2**63 - 1}) for n in range(2)]
@@ -221,3 +222,18 @@ def test_a_silent_key_is_filled_for_a_thousand_windows_and_no_more() -> None:
     for most in (1, 10**6):
         played = play(window, node(10 * SECOND, **FILL), rows, NEEDS, lateness=0, most=most)
         assert len([row for row in played.rows if row["k"] == "old"]) == 1001
+
+
+def test_aggregates_follow_the_rules_for_null_and_nan() -> None:
+    nan = float("nan")
+    needs = {"k": "string", "x": "double"}
+    query = ('SELECT k, window_start, window_end, min(x) AS low, max(x) AS high, sum(x) AS total, avg(x) AS mean FROM "rows" '
+             "GROUP BY k, window_start, window_end")
+    columns = {"k": "string", "window_start": "timestamp", "window_end": "timestamp", "low": "double", "high": "double",
+               "total": "double", "mean": "double"}
+    rows = [Row(0, n, 0, {"k": k, "x": x}) for n, (k, x) in enumerate(
+        [("a", 1.0), ("a", nan), ("a", None), ("a", 3.0), ("b", None), ("b", None)])]
+    found = {row["k"]: repr([row[name] for name in ("low", "high", "total", "mean")])
+             for row in play(window, fold(Window(size=SECOND, every=SECOND, query=query), ("k",), needs, columns), rows, needs,
+                             lateness=0).rows}
+    assert found == {"a": "[1.0, nan, nan, nan]", "b": "[None, None, None, None]"}

@@ -27,9 +27,9 @@ def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
     try:
         with tables(**relations) as con:
             return con.sql(sql).to_arrow_table()
-    except duckdb.OutOfRangeException as error:
-        raise overflow(node, error) from error
     except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfRangeException) or "out of range" in str(error):
+            raise overflow(node, error) from error
         raise DataError("sql.failed", "the query failed on these rows", where=node.name, why=str(error),
                         fix="guard the expression (TRY_CAST, CASE) or set such rows aside with a rule before this step") from error
 
