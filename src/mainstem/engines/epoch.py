@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mainstem import plugs, signals
-from mainstem.batch import FOREVER, NONE
+from mainstem.batch import FOREVER, LATE, NONE, QUARANTINED
 from mainstem.clock import Clock
 from mainstem.engines import law, orders, watermark
 from mainstem.engines.contract import Engine, EpochPlan, File, Report
@@ -24,17 +24,26 @@ from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
 from mainstem.engines.site import QUARANTINE, Site
 from mainstem.errors import Bug, RefusedError
-from mainstem.plan.words import Plan
+from mainstem.plan.words import Fold, Plan
 
 
 class Epochs:
     """The epochs of one incarnation, carried out by one engine under one lease."""
 
-    def __init__(self, site: Site, engine: Engine, journal: Journal, lease: Lease, clock: Clock,
-                 finished: Callable[[Manifest], None] = lambda _: None, fresh: bool = False) -> None:
-        self.fresh = fresh                    # a rebuild: the first commit takes the place of everything before it
+    def __init__(
+        self,
+        site: Site,
+        engine: Engine,
+        journal: Journal,
+        lease: Lease,
+        clock: Clock,
+        finished: Callable[[Manifest], None] = lambda _: None,
+        fresh: bool = False,
+    ) -> None:
+        self.fresh = fresh  # a rebuild: the first commit takes the place of everything before it
         self.site, self.engine, self.journal, self.lease, self.clock = site, engine, journal, lease, clock
         self._finished = finished
+        self._ready = False                   # whether every destination is there and fits
         prepared, manifests = journal.epochs("prepared"), journal.epochs("manifest")
         self.head: Prepared | None = journal.prepared(prepared[-1]) if prepared else None
         self.done: Manifest | None = journal.manifest(manifests[-1]) if manifests else None
@@ -59,6 +68,10 @@ class Epochs:
     def run(self, plan: EpochPlan, last: bool = False) -> Prepared:
         """2 to 4: read and compute, judge, and decide."""
         began = self.clock.monotonic()
+        if not self._ready:
+            for sink in self.site.sinks().values():
+                sink.prepare()
+            self._ready = True
         reports = self.engine.run(self.site.plan, plan, self.site)
         signals.at("epoch.ran", epoch=plan.epoch)
         prepared = judge(self.site.plan, plan, reports, self.head)
@@ -76,14 +89,38 @@ class Epochs:
         if self.head is None or self.head.last or self.head.epoch == (self.done.epoch if self.done else 0):
             return
         head, epoch = self.head, self.number
-        plan = EpochPlan(epoch=epoch, incarnation=head.incarnation, pipeline=self.site.place.pipeline,
-                         environment=self.site.place.environment, release=head.release, clock=head.clock, ranges={},
-                         progress=head.progress, carry=head.carry, marks=head.marks, live=head.live, tables=head.tables,
-                         state=head.state, publish="run")
+        plan = EpochPlan(
+            epoch=epoch,
+            incarnation=head.incarnation,
+            pipeline=self.site.place.pipeline,
+            environment=self.site.place.environment,
+            release=head.release,
+            clock=head.clock,
+            ranges={},
+            progress=head.progress,
+            carry=head.carry,
+            marks=head.marks,
+            live=head.live,
+            tables=head.tables,
+            state=head.state,
+            publish="run",
+        )
         self.plan(plan)
-        prepared = Prepared(epoch=epoch, incarnation=head.incarnation, release=head.release, state=head.state, marks=head.marks,
-                            carry=head.carry, live=head.live, progress=head.progress, held=head.held, tables=head.tables,
-                            clock=head.clock, closing=head.closing, last=True)
+        prepared = Prepared(
+            epoch=epoch,
+            incarnation=head.incarnation,
+            release=head.release,
+            state=head.state,
+            marks=head.marks,
+            carry=head.carry,
+            live=head.live,
+            progress=head.progress,
+            held=head.held,
+            tables=head.tables,
+            clock=head.clock,
+            closing=head.closing,
+            last=True,
+        )
         self.journal.publish("prepared", epoch, prepared)
         self.head = prepared
         signals.at("epoch.prepared", epoch=epoch)
@@ -94,10 +131,17 @@ class Epochs:
             return self.done
         first = self.done.epoch + 1 if self.done else 1
         waiting = [self.journal.prepared(epoch) for epoch in range(first, self.head.epoch)] + [self.head]
-        manifest = Manifest(epoch=self.head.epoch, first=first, pipeline=self.site.place.pipeline,
-                            environment=self.site.place.environment, incarnation=self.journal.incarnation,
-                            release=self.head.release, clock=self.head.clock, marks=self.head.marks,
-                            outputs=dict(self.done.outputs) if self.done else {})
+        manifest = Manifest(
+            epoch=self.head.epoch,
+            first=first,
+            pipeline=self.site.place.pipeline,
+            environment=self.site.place.environment,
+            incarnation=self.journal.incarnation,
+            release=self.head.release,
+            clock=self.head.clock,
+            marks=self.head.marks,
+            outputs=dict(self.done.outputs) if self.done else {},
+        )
         for prepared in waiting:
             law.add(manifest.account, prepared.account)
             manifest.rows += prepared.rows
@@ -117,23 +161,38 @@ class Epochs:
         signals.at("epoch.acknowledged", epoch=manifest.epoch)
         return manifest
 
-    def _commit(self, name: str, sink: Any, files: Sequence[File], manifest: Manifest,
-                before: dict[str, Any] | None) -> dict[str, Any]:
+    def _commit(
+        self, name: str, sink: Any, files: Sequence[File], manifest: Manifest, before: dict[str, Any] | None
+    ) -> dict[str, Any]:
         before = before or {"version": None, "epoch": 0, "rows": 0, "identity": sink.prepare()}
         fresh = self.fresh and self.done is None
         if not files and not fresh:
             return before | {"rows": 0}
         self.lease.check()
         signals.at("epoch.committing", epoch=manifest.epoch, output=name)
-        transaction = plugs.Transaction(app=self.app(name), version=manifest.epoch, release=manifest.release, first=manifest.first,
-                                        facts={"pipeline": manifest.pipeline, "environment": manifest.environment,
-                                               "incarnation": manifest.incarnation, "epoch": str(manifest.epoch)}, fresh=fresh)
+        transaction = plugs.Transaction(
+            app=self.app(name),
+            version=manifest.epoch,
+            release=manifest.release,
+            first=manifest.first,
+            facts={
+                "pipeline": manifest.pipeline,
+                "environment": manifest.environment,
+                "incarnation": manifest.incarnation,
+                "epoch": str(manifest.epoch),
+            },
+            fresh=fresh,
+        )
         staged = [plugs.Staged(file.path, file.rows, file.bytes, file.sha256) for file in files]
         committed = sink.commit(transaction, staged)
         rows = sum(file.rows for file in files)
         if not committed.already and committed.rows != rows:
-            raise Bug("law.broken", f"output {name} committed {committed.rows} rows of {rows}", where=name,
-                      fix="please report this; the journal still names every file of the epoch")
+            raise Bug(
+                "law.broken",
+                f"output {name} committed {committed.rows} rows of {rows}",
+                where=name,
+                fix="please report this; the journal still names every file of the epoch",
+            )
         signals.at("epoch.committed", epoch=manifest.epoch, output=name, version=committed.version)
         return {"version": committed.version, "epoch": manifest.epoch, "rows": rows, "identity": before["identity"]}
 
@@ -150,22 +209,30 @@ class Epochs:
             there, known = sink.identity(), published.get(name)
             if known is not None and known["version"] is not None and there != known["identity"]:
                 raise RefusedError(
-                    "sink.reset", f"the table of output {name} is not the one that was written to", where=name,
+                    "sink.reset",
+                    f"the table of output {name} is not the one that was written to",
+                    where=name,
                     why="it was deleted or made anew" if there else "it is gone",
-                    fix="restore it, or start anew with `mainstem run --accept rebuild`")
+                    fix="restore it, or start anew with `mainstem run --accept rebuild`",
+                )
             recorded = sink.last(self.app(name)) if there else None
             expected = known["epoch"] if known else 0
             if recorded is not None and recorded > expected and recorded != waiting:
                 raise RefusedError(
-                    "checkpoint.lost", f"output {name} has epoch {recorded}, the journal knows {expected}",
+                    "checkpoint.lost",
+                    f"output {name} has epoch {recorded}, the journal knows {expected}",
                     where=str(self.journal.folder),
                     why="the state folder is older than the table",
-                    fix="restore the state folder, or start anew with `mainstem run --accept rebuild`")
+                    fix="restore the state folder, or start anew with `mainstem run --accept rebuild`",
+                )
             if (recorded is not None and recorded < expected) or (recorded is None and expected):
                 raise RefusedError(
-                    "sink.reset", f"output {name} has epoch {recorded or 0}, the journal has published {expected}", where=name,
+                    "sink.reset",
+                    f"output {name} has epoch {recorded or 0}, the journal has published {expected}",
+                    where=name,
                     why="the table was rolled back to an older version",
-                    fix="restore it, or start anew with `mainstem run --accept rebuild`")
+                    fix="restore it, or start anew with `mainstem run --accept rebuild`",
+                )
 
 
 def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepared | None) -> Prepared:
@@ -186,11 +253,25 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
             for what, count in counts.items():
                 mine[what] = mine.get(what, 0) + count
     prepared = Prepared(
-        epoch=epoch.epoch, incarnation=epoch.incarnation, release=epoch.release, outputs=outputs,
-        state=_state(epoch, reports, marks), marks=_kept(epoch, reports, marks), carry=carry, live=epoch.live,
-        progress=epoch.progress, held=_held(account), account=account, notes=notes, tables=epoch.tables, orders=epoch.orders,
-        clock=epoch.clock, rows=sum(fact.made for fact in facts), closing=epoch.closing)
-    _whole_quarantine(account, outputs)
+        epoch=epoch.epoch,
+        incarnation=epoch.incarnation,
+        release=epoch.release,
+        outputs=outputs,
+        state=_state(epoch, reports, marks),
+        marks=_kept(epoch, reports, marks),
+        carry=carry,
+        live=epoch.live,
+        progress=epoch.progress,
+        held=_held(account),
+        account=account,
+        notes=notes,
+        tables=epoch.tables,
+        orders=epoch.orders,
+        clock=epoch.clock,
+        rows=sum(fact.made for fact in facts),
+        closing=epoch.closing,
+    )
+    _whole_quarantine(plan, reports)
     return prepared
 
 
@@ -222,10 +303,20 @@ def _held(account: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
     return held
 
 
-def _whole_quarantine(account: dict[str, dict[str, Any]], outputs: dict[str, list[File]]) -> None:
-    """What the legs call quarantined is in the quarantine files (a row of several legs is there once; late rows may be too)."""
-    most = max((row["quarantined"] for row in account.values()), default=0)
-    stored = sum(file.rows for file in outputs.get(QUARANTINE, []))
-    if stored < most:
-        raise Bug("law.broken", f"{most} rows are quarantined on one leg, the quarantine files hold {stored}", where=QUARANTINE,
-                  fix="nothing of this epoch was published; please report this with the pipeline file")
+def _whole_quarantine(plan: Plan, reports: Sequence[Report]) -> None:
+    """Every row that was counted as quarantined, or late where late rows are kept, is in the quarantine files exactly once."""
+    wanted = sum(count for report in reports for _, node, fate, _, count in report.fates
+                 if fate == QUARANTINED or (fate == LATE and _keeps_late(plan, node)))
+    stored = sum(file.rows for report in reports for file in report.files if file.kind == "aside")
+    if stored != wanted:
+        raise Bug(
+            "law.broken",
+            f"{wanted} rows are to be set aside, the quarantine files hold {stored}",
+            where=QUARANTINE,
+            fix="nothing of this epoch was published; please report this with the pipeline file",
+        )
+
+
+def _keeps_late(plan: Plan, node: str) -> bool:
+    word = plan.node(node).word
+    return not isinstance(word, Fold) or getattr(word.body, "late", "quarantine") != "drop"
