@@ -19,8 +19,12 @@ from mainstem.spec.problems import Problem, suggest
 
 EXTRA = Column("_extra", Type("json"))
 _JUDGING = (Window, Session, Dedupe, Over)
-_UNSTORABLE = {"null": "has no type", "interval": "is an interval", "timestamp_local": "is a timestamp without a zone",
-               "time": "is a time of day"}
+_UNSTORABLE = {
+    "null": "has no type",
+    "interval": "is an interval",
+    "timestamp_local": "is a timestamp without a zone",
+    "time": "is a time of day",
+}
 _RESERVED = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -52,8 +56,16 @@ class _Lowering:
     def key(self, table: str) -> tuple[str, ...]:
         return self.building.keys[table]
 
-    def problem(self, code: str, what: str, *, at: Sequence[str | int] = (), why: str = "", fix: str = "",
-                spot: tuple[int, int] | None = None) -> None:
+    def problem(
+        self,
+        code: str,
+        what: str,
+        *,
+        at: Sequence[str | int] = (),
+        why: str = "",
+        fix: str = "",
+        spot: tuple[int, int] | None = None,
+    ) -> None:
         start: tuple[str | int, ...] = ("steps", self.step.name)
         if not at or at[0] not in self.siblings:
             start = (*start, self.step.kind)
@@ -66,14 +78,22 @@ class _Building:
     binder: plugs.Binder
     nodes: dict[str, Node] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    failed: set[str] = field(default_factory=set)          # steps that have problems: what reads them is not judged
+    failed: set[str] = field(default_factory=set)  # steps that have problems: what reads them is not judged
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     looked: dict[str, plugs.Input] = field(default_factory=dict)
     growing: dict[str, bool] = field(default_factory=dict)
     outputs: dict[str, Node] = field(default_factory=dict)
 
-    def problem(self, code: str, what: str, path: tuple[str | int, ...], *, why: str = "", fix: str = "",
-                spot: tuple[int, int] | None = None) -> None:
+    def problem(
+        self,
+        code: str,
+        what: str,
+        path: tuple[str | int, ...],
+        *,
+        why: str = "",
+        fix: str = "",
+        spot: tuple[int, int] | None = None,
+    ) -> None:
         marks = self.pipeline.marks
         mark = marks.within(path, *spot) if spot else marks.value(path)
         self.problems.append(Problem(code, what, marks.file, mark.line, mark.column, why, fix, path))
@@ -103,11 +123,25 @@ class _Building:
         if source.time is not None:
             given = source.time
             self._time(source)
-            time = Time(column=given.column, lateness=given.lateness, max_future=given.max_future, idle_after=given.idle,
-                        idle_then=given.then, complete=given.complete, partition=given.partition)
-        word = Read(source=source.place.kind, options=dict(source.place.raw), format=source.format.kind if source.format else "",
-                    format_options=dict(source.format.raw) if source.format else {}, declared=source.columns, time=time,
-                    unknown=source.unknown, missing=source.missing)
+            time = Time(
+                column=given.column,
+                lateness=given.lateness,
+                max_future=given.max_future,
+                idle_after=given.idle,
+                idle_then=given.then,
+                complete=given.complete,
+                partition=given.partition,
+            )
+        word = Read(
+            source=source.place.kind,
+            options=dict(source.place.raw),
+            format=source.format.kind if source.format else "",
+            format_options=dict(source.format.raw) if source.format else {},
+            declared=source.columns,
+            time=time,
+            unknown=source.unknown,
+            missing=source.missing,
+        )
         self._columns(("sources", source.name), source.columns, (), "")
         columns = (*source.columns, EXTRA) if source.unknown == "keep" else source.columns
         self.nodes[source.name] = Node(name=source.name, step=source.name, word=word, columns=plain(columns))
@@ -117,25 +151,45 @@ class _Building:
         path = ("sources", source.name, "time", "column")
         found = next((column for column in source.columns if column.name == source.time.column), None)
         if found is None:
-            self.problem("time.no_column", f"there is no column `{source.time.column}`", path,
-                         fix=suggest(source.time.column, [column.name for column in source.columns]))
+            self.problem(
+                "time.no_column",
+                f"there is no column `{source.time.column}`",
+                path,
+                fix=suggest(source.time.column, [column.name for column in source.columns]),
+            )
         elif found.type.name != "timestamp":
-            self.problem("time.type", f"`{found.name}` is {found.type}, and event time is a timestamp", path,
-                         fix=f"declare it `{found.name}: timestamp!`, or make one in the source's format")
+            self.problem(
+                "time.type",
+                f"`{found.name}` is {found.type}, and event time is a timestamp",
+                path,
+                fix=f"declare it `{found.name}: timestamp!`, or make one in the source's format",
+            )
 
     def _columns(self, path: tuple[str, ...], columns: Columns, named: Sequence[str], key: str) -> None:
         seen: dict[str, str] = {}
         for column in columns:
             if column.name.lower() in seen:
-                self.problem("plan.case", f"`{column.name}` and `{seen[column.name.lower()]}` differ only in case",
-                             (*path, "columns", column.name), why="a table does not tell case apart", fix="rename one with `path:`")
+                self.problem(
+                    "plan.case",
+                    f"`{column.name}` and `{seen[column.name.lower()]}` differ only in case",
+                    (*path, "columns", column.name),
+                    why="a table does not tell case apart",
+                    fix="rename one with `path:`",
+                )
             seen[column.name.lower()] = column.name
             if column.name.startswith("_") or column.name in _RESERVED:
-                self.problem("plan.reserved", f"`{column.name}` cannot be the name of a column", (*path, "columns", column.name),
-                             why="names that begin with _ are ours", fix=f"call it `{column.name.lstrip('_')}` and say `path: {column.name}`")
+                self.problem(
+                    "plan.reserved",
+                    f"`{column.name}` cannot be the name of a column",
+                    (*path, "columns", column.name),
+                    why="names that begin with _ are ours",
+                    fix=f"call it `{column.name.lstrip('_')}` and say `path: {column.name}`",
+                )
         for place, name in enumerate(named):
             if name not in seen.values():
-                self.problem("plan.no_column", f"there is no column `{name}`", (*path, key, place), fix=suggest(name, seen.values()))
+                self.problem(
+                    "plan.no_column", f"there is no column `{name}`", (*path, key, place), fix=suggest(name, seen.values())
+                )
 
     # -------------------------------------------------------------------------------------------------- steps
 
@@ -150,8 +204,13 @@ class _Building:
             if not ready:
                 circle = self._circle(waiting, wanted)
                 for name in circle:
-                    self.problem("plan.cycle", f"`{name}` reads itself: {' -> '.join([*circle, circle[0]])}", ("steps", name, "from"),
-                                 why="rows would go round for ever", fix="let one of them read something else")
+                    self.problem(
+                        "plan.cycle",
+                        f"`{name}` reads itself: {' -> '.join([*circle, circle[0]])}",
+                        ("steps", name, "from"),
+                        why="rows would go round for ever",
+                        fix="let one of them read something else",
+                    )
                 self.failed |= set(waiting)
                 return
             for name in ready:
@@ -169,7 +228,7 @@ class _Building:
             try:
                 named = [name for name in kind.reads(step.options) if name in self.pipeline.sources or name in self.pipeline.steps]
             except SpecError:
-                named = []                                # its own lowering says what is wrong
+                named = []  # its own lowering says what is wrong
             if named:
                 return tuple(named)
         return step.inputs
@@ -179,7 +238,7 @@ class _Building:
         while True:
             following = next(name for name in wanted[path[-1]] if name in waiting)
             if following in path:
-                return path[path.index(following):]
+                return path[path.index(following) :]
             path.append(following)
 
     def _step(self, step: Step) -> None:
@@ -188,15 +247,23 @@ class _Building:
         known = {**self.pipeline.sources, **self.pipeline.steps}
         for name in names:
             if name not in known:
-                table = f"`{name}` is a table: look it up with `lookup: {{table: {name}, ...}}`" if name in self.pipeline.tables else ""
-                self.problem("plan.unknown_input", f"there is no source or step `{name}`", ("steps", step.name, "from"),
-                             fix=table or suggest(name, known))
+                table = (
+                    f"`{name}` is a table: look it up with `lookup: {{table: {name}, ...}}`" if name in self.pipeline.tables else ""
+                )
+                self.problem(
+                    "plan.unknown_input",
+                    f"there is no source or step `{name}`",
+                    ("steps", step.name, "from"),
+                    fix=table or suggest(name, known),
+                )
                 self.failed.add(step.name)
         if step.name in self.failed or any(name in self.failed for name in names):
             self.failed.add(step.name)
             return
         before = len(self.problems)
-        lowering = _Lowering(self, step, tuple(kind.siblings), step.name, tuple(self.input(name) for name in names), self.looked, self.binder)
+        lowering = _Lowering(
+            self, step, tuple(kind.siblings), step.name, tuple(self.input(name) for name in names), self.looked, self.binder
+        )
         try:
             given = kind.lower(step.options, step.siblings, lowering)
         except SpecError as error:
@@ -216,10 +283,12 @@ class _Building:
         """What a step may know of what it reads."""
         sources = list(self._sources(name))
         return plugs.Input(
-            name, self.nodes[name].columns,
-            bounded=all(not self.growing[one] or (time := self._read(one).time) is not None and time.complete for one in sources),
+            name,
+            self.nodes[name].columns,
+            bounded=all(not self.growing[one] or ((time := self._read(one).time) is not None and time.complete) for one in sources),
             judged=all((time := self._read(one).time) is not None and time.lateness is not None for one in sources),
-            timed=self._timed(name))
+            timed=self._timed(name),
+        )
 
     def _read(self, source: str) -> Read:
         word = self.nodes[source].word
@@ -252,45 +321,88 @@ class _Building:
                 if source in told or not self.growing[source] or time is None or time.lateness is not None or time.complete:
                     continue
                 told.add(source)
-                self.problem("time.lateness", f"`{source}` can grow and does not say how late a row may be", ("sources", source, "time"),
-                             why=f"`{node.step}` closes what it makes by time, and nothing would say when",
-                             fix="add `lateness: 30s`, or `complete: true` if what is there now is all")
+                self.problem(
+                    "time.lateness",
+                    f"`{source}` can grow and does not say how late a row may be",
+                    ("sources", source, "time"),
+                    why=f"`{node.step}` closes what it makes by time, and nothing would say when",
+                    fix="add `lateness: 30s`, or `complete: true` if what is there now is all",
+                )
 
     # ------------------------------------------------------------------------------------------------ outputs
 
     def _output(self, output: Output) -> None:
         path = ("outputs", output.name)
         if output.input not in self.pipeline.sources and output.input not in self.pipeline.steps:
-            self.problem("plan.unknown_input", f"there is no source or step `{output.input}`", (*path, "from"),
-                         fix=suggest(output.input, [*self.pipeline.sources, *self.pipeline.steps]))
+            self.problem(
+                "plan.unknown_input",
+                f"there is no source or step `{output.input}`",
+                (*path, "from"),
+                fix=suggest(output.input, [*self.pipeline.sources, *self.pipeline.steps]),
+            )
             return
         if output.input in self.failed:
             return
         columns = self.nodes[output.input].columns
         kind = plugs.find("sinks", output.place.kind)
         if output.mode not in kind.modes:
-            self.problem("output.mode", f"`{output.place.kind}` cannot {output.mode}", (*path, output.place.kind, "mode"),
-                         why=f"it can {', '.join(kind.modes)}", fix=f"write `mode: {kind.modes[0]}`")
+            self.problem(
+                "output.mode",
+                f"`{output.place.kind}` cannot {output.mode}",
+                (*path, output.place.kind, "mode"),
+                why=f"it can {', '.join(kind.modes)}",
+                fix=f"write `mode: {kind.modes[0]}`",
+            )
         word, key = ("by", output.by) if output.mode == "replace" else ("key", output.key)
         if output.mode != "append" and not key:
-            self.problem("output.key", f"`mode: {output.mode}` needs `{word}`", (*path, output.place.kind, "mode"),
-                         why="nothing says which rows the new ones take the place of", fix=f"add `{word}: [...]`")
+            self.problem(
+                "output.key",
+                f"`mode: {output.mode}` needs `{word}`",
+                (*path, output.place.kind, "mode"),
+                why="nothing says which rows the new ones take the place of",
+                fix=f"add `{word}: [...]`",
+            )
         for place, name in enumerate(key):
             if all(column.name != name for column in columns):
-                self.problem("plan.no_column", f"there is no column `{name}` in `{output.input}`", (*path, output.place.kind, word, place),
-                             fix=suggest(name, [column.name for column in columns]))
+                self.problem(
+                    "plan.no_column",
+                    f"there is no column `{name}` in `{output.input}`",
+                    (*path, output.place.kind, word, place),
+                    fix=suggest(name, [column.name for column in columns]),
+                )
         for column in columns:
             if column.type.name in _UNSTORABLE:
-                self.problem("output.type", f"`{column.name}` {_UNSTORABLE[column.type.name]}, which no table holds", (*path, "from"),
-                             fix=f"convert it before: {column.name} AT TIME ZONE 'UTC'" if column.type.name == "timestamp_local"
-                             else "cast it in a `sql` step before")
+                self.problem(
+                    "output.type",
+                    f"`{column.name}` {_UNSTORABLE[column.type.name]}, which no table holds",
+                    (*path, "from"),
+                    fix=f"convert it before: {column.name} AT TIME ZONE 'UTC'"
+                    if column.type.name == "timestamp_local"
+                    else "cast it in a `sql` step before",
+                )
         for other in self.outputs.values():
-            if isinstance(other.word, Write) and (other.word.sink, other.word.options) == (output.place.kind, dict(output.place.raw)):
-                self.problem("output.twice", f"`{output.name}` and `{other.step}` write to the same place", path,
-                             why="each would take the other's rows for its own", fix="give one another place, or UNION ALL them before")
-        write = Write(sink=output.place.kind, options=dict(output.place.raw), mode=output.mode, key=key,
-                      format=output.format.kind if output.format else None, format_options=dict(output.format.raw) if output.format else {})
-        self.outputs[output.name] = Node(name=f"{output.name}/output", step=output.name, word=write, inputs=(output.input,), columns=columns)
+            if isinstance(other.word, Write) and (other.word.sink, other.word.options) == (
+                output.place.kind,
+                dict(output.place.raw),
+            ):
+                self.problem(
+                    "output.twice",
+                    f"`{output.name}` and `{other.step}` write to the same place",
+                    path,
+                    why="each would take the other's rows for its own",
+                    fix="give one another place, or UNION ALL them before",
+                )
+        write = Write(
+            sink=output.place.kind,
+            options=dict(output.place.raw),
+            mode=output.mode,
+            key=key,
+            format=output.format.kind if output.format else None,
+            format_options=dict(output.format.raw) if output.format else {},
+        )
+        self.outputs[output.name] = Node(
+            name=f"{output.name}/output", step=output.name, word=write, inputs=(output.input,), columns=columns
+        )
 
     # --------------------------------------------------------------------------------------------------- plan
 
@@ -302,10 +414,20 @@ class _Building:
         limits = self.pipeline.limits
         unread = [name for name in (*self.pipeline.sources, *self.pipeline.steps) if name not in used]
         unread += [name for name in self.pipeline.tables if name not in looked]
-        plan = Plan(pipeline=self.pipeline.name, nodes=tuple(nodes), tables=tables, origins=origins, legs=legs.legs(nodes),
-                    limits=Limits(share=limits.share, rows=limits.rows, then=limits.then) if limits else Limits(),
-                    description=self.pipeline.description, owner=self.pipeline.owner, prints=fingerprints(nodes, tables))
-        return msgspec.structs.replace(plan, notes=(*(f"nobody reads `{name}`: it is not run" for name in unread), *notes.notes(plan)))
+        plan = Plan(
+            pipeline=self.pipeline.name,
+            nodes=tuple(nodes),
+            tables=tables,
+            origins=origins,
+            legs=legs.legs(nodes, origins),
+            limits=Limits(share=limits.share, rows=limits.rows, then=limits.then) if limits else Limits(),
+            description=self.pipeline.description,
+            owner=self.pipeline.owner,
+            prints=fingerprints(nodes, tables),
+        )
+        return msgspec.structs.replace(
+            plan, notes=(*(f"nobody reads `{name}`: it is not run" for name in unread), *notes.notes(plan))
+        )
 
     def _used(self, nodes: Sequence[Node]) -> tuple[set[str], set[str]]:
         """The nodes from which an output can be reached, and the tables that they look at."""
@@ -327,12 +449,27 @@ class _Building:
 
     def _table(self, name: str) -> Table:
         if name not in self.pipeline.tables:
-            return Table(name=name, source="", options={}, format="", format_options={}, key=self.keys[name],
-                         columns=plain(self.looked[name].columns), latest=name)
+            return Table(
+                name=name,
+                source="",
+                options={},
+                format="",
+                format_options={},
+                key=self.keys[name],
+                columns=plain(self.looked[name].columns),
+                latest=name,
+            )
         table = self.pipeline.tables[name]
-        return Table(name=name, source=table.place.kind, options=dict(table.place.raw), format=table.format.kind if table.format else "",
-                     format_options=dict(table.format.raw) if table.format else {}, key=table.key, columns=table.columns,
-                     refresh=table.refresh)
+        return Table(
+            name=name,
+            source=table.place.kind,
+            options=dict(table.place.raw),
+            format=table.format.kind if table.format else "",
+            format_options=dict(table.format.raw) if table.format else {},
+            key=table.key,
+            columns=table.columns,
+            refresh=table.refresh,
+        )
 
 
 def plain(columns: Columns) -> Columns:

@@ -16,7 +16,20 @@ from mainstem.columns import Columns
 from mainstem.plan.sql.names import quote
 from mainstem.plan.words import Alert, Branch, Check, Fold, Map, Node, Read, Sql, Table
 
-_DECLARED = ("name", "type", "required", "format", "zone", "nonexistent", "ambiguous", "null", "coerce", "precision", "path", "decimal")
+_DECLARED = (
+    "name",
+    "type",
+    "required",
+    "format",
+    "zone",
+    "nonexistent",
+    "ambiguous",
+    "null",
+    "coerce",
+    "precision",
+    "path",
+    "decimal",
+)
 
 
 def fingerprints(nodes: Sequence[Node], tables: Sequence[Table]) -> dict[str, str]:
@@ -24,8 +37,12 @@ def fingerprints(nodes: Sequence[Node], tables: Sequence[Table]) -> dict[str, st
     prints: dict[str, str] = {}
     looked = {table.name: table for table in tables}
     for node in nodes:
-        facts = [type(node.word).__name__, _word(node, prints, looked), _types(node.columns), [prints[name] for name in node.inputs]
-                 if not isinstance(node.word, Sql) else []]
+        facts = [
+            type(node.word).__name__,
+            _word(node, prints, looked),
+            _types(node.columns),
+            [prints[name] for name in node.inputs] if not isinstance(node.word, Sql) else [],
+        ]
         prints[node.name] = digest(facts)
     return prints
 
@@ -38,7 +55,16 @@ def digest(facts: Any) -> str:
 def _word(node: Node, prints: Mapping[str, str], tables: Mapping[str, Table]) -> Any:
     word = node.word
     if isinstance(word, Read):
-        return [word.source, word.options, word.format, word.format_options, declared(word.declared), word.time, word.unknown, word.missing]
+        return [
+            word.source,
+            word.options,
+            word.format,
+            word.format_options,
+            declared(word.declared),
+            word.time,
+            word.unknown,
+            word.missing,
+        ]
     if isinstance(word, Sql):
         return [sorted(digest(_branch(branch, prints, tables)) for branch in word.branches), word.remakes]
     if isinstance(word, Check):

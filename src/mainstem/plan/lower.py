@@ -26,16 +26,23 @@ def single(lowering: Lowering) -> Input | None:
     if len(lowering.inputs) == 1:
         return lowering.inputs[0]
     names = ", ".join(one.name for one in lowering.inputs) or "nothing"
-    lowering.problem("plan.inputs", f"this step reads exactly one input, not {names}",
-                     fix="bring them together before it: sql: SELECT * FROM a UNION ALL SELECT * FROM b")
+    lowering.problem(
+        "plan.inputs",
+        f"this step reads exactly one input, not {names}",
+        fix="bring them together before it: sql: SELECT * FROM a UNION ALL SELECT * FROM b",
+    )
     return None
 
 
 def timed(lowering: Lowering, input: Input) -> bool:
     """Whether the input has event time; a problem if not."""
     if not input.timed:
-        lowering.problem("time.none", f"`{lowering.name}` needs event time and `{input.name}` has none",
-                         why="without it nothing says when a row happened", fix="add `time: {column: ...}` to the source")
+        lowering.problem(
+            "time.none",
+            f"`{lowering.name}` needs event time and `{input.name}` has none",
+            why="without it nothing says when a row happened",
+            fix="add `time: {column: ...}` to the source",
+        )
     return input.timed
 
 
@@ -46,8 +53,12 @@ def keys(lowering: Lowering, input: Input, names: Sequence[str], *at: str | int)
         with reporting(lowering, *at, place):
             column = sql.key_column(name, input.columns)
             if column.type.name in ("list", "struct", "json"):
-                raise SpecError("plan.key_type", f"`{name}` is a {column.type} and cannot be a key", why="keys are compared and hashed",
-                                fix="take a field of it in a `sql` step before")
+                raise SpecError(
+                    "plan.key_type",
+                    f"`{name}` is a {column.type} and cannot be a key",
+                    why="keys are compared and hashed",
+                    fix="take a field of it in a `sql` step before",
+                )
             if column in found:
                 raise SpecError("plan.key_twice", f"`{name}` stands twice", fix="write it once")
             found.append(column)
@@ -72,7 +83,12 @@ def kept(columns: Columns) -> list[tuple[str, str]]:
 
 def where(name: str, step: str, input: str, columns: Columns, condition: str) -> Node:
     """A node that keeps the rows for which the condition is true and counts the others."""
-    count = (f"SELECT {sql.quote(sql.AT)}.o AS o, count(*) AS n FROM {sql.quote(input)} WHERE ({condition}) IS NOT TRUE GROUP BY 1")
+    count = f"SELECT {sql.quote(sql.AT)}.o AS o, count(*) AS n FROM {sql.quote(input)} WHERE ({condition}) IS NOT TRUE GROUP BY 1"
     query = project(input, kept(columns), f" WHERE {condition}")
-    return Node(name=name, step=step, inputs=(input,), columns=columns,
-                word=Sql(branches=(Branch(input=input, query=query, dropped=(("where", count),)),)))
+    return Node(
+        name=name,
+        step=step,
+        inputs=(input,),
+        columns=columns,
+        word=Sql(branches=(Branch(input=input, query=query, dropped=(("where", count),)),)),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mainstem.plan.words import Alert, Dedupe, Fold, Map, Node, Plan, Read, Sql
 
 
@@ -14,26 +16,25 @@ def tables_of(node: Node) -> tuple[str, ...]:
 
 def notes(plan: Plan) -> tuple[str, ...]:
     """One sentence for each thing of this plan that depends on the epoch plan, or that a user should know before a run."""
-    found: list[str] = []
-    for node in plan.of(Read):
-        time = node.word.time if isinstance(node.word, Read) else None
-        if time is None:
-            continue
-        if time.lateness is not None:
-            found.append(f"`{node.name}`: the clock of an epoch decides which rows are too far in the future")
-        if time.idle_after is not None and time.idle_then != "hold":
-            found.append(f"`{node.name}`: when its idle rule fires depends on the wall clock; what it did is in the plan of the epoch")
+    found = [note for node in plan.nodes for note in _node(node)]
     for table in plan.tables:
         if table.latest:
             found.append(f"`{table.name}` is looked up as it was after the epoch before")
         elif table.refresh != "pinned":
             found.append(f"table `{table.name}`: an epoch sees the version that was newest when it was planned")
-    for node in plan.of(Fold):
-        if isinstance(node.word, Fold) and isinstance(node.word.body, Dedupe):
-            found.append(f"`{node.step}`: of a key that occurs in several partitions, which row survives depends on the epochs")
-        if isinstance(node.word, Fold) and isinstance(node.word.body, Alert) and node.word.body.notify:
-            found.append(f"`{node.step}`: episodes are stored, not sent")
-    for node in plan.of(Map):
-        if isinstance(node.word, Map) and not node.word.deterministic:
-            found.append(f"`{node.step}` is not deterministic: what it answered in the epoch's one decision holds")
     return tuple(found)
+
+
+def _node(node: Node) -> Iterator[str]:
+    word = node.word
+    if isinstance(word, Read) and word.time is not None:
+        if word.time.lateness is not None:
+            yield f"`{node.name}`: the clock of an epoch decides which rows are too far in the future"
+        if word.time.idle_after is not None and word.time.idle_then != "hold":
+            yield f"`{node.name}`: when its idle rule fires depends on the wall clock; what it did is in the plan of the epoch"
+    if isinstance(word, Fold) and isinstance(word.body, Dedupe):
+        yield f"`{node.step}`: of a key that occurs in several partitions, which row survives depends on the epochs"
+    if isinstance(word, Fold) and isinstance(word.body, Alert) and word.body.notify:
+        yield f"`{node.step}`: episodes are stored, not sent"
+    if isinstance(word, Map) and not word.deterministic:
+        yield f"`{node.step}` is not deterministic: what it answered in the epoch's one decision holds"

@@ -16,9 +16,17 @@ from mainstem.plan.words import Branch, Fold, Node
 from mainstem.plan.words import Sql as SqlWord
 from mainstem.quantities import Duration
 
-_MADE = tuple(Column(name, Type(kind)) for name, kind in (
-    ("episode", "string"), ("state", "string"), ("severity", "string"), ("started_at", "timestamp"), ("at", "timestamp"),
-    ("rule", "string")))
+_MADE = tuple(
+    Column(name, Type(kind))
+    for name, kind in (
+        ("episode", "string"),
+        ("state", "string"),
+        ("severity", "string"),
+        ("started_at", "timestamp"),
+        ("at", "timestamp"),
+        ("rule", "string"),
+    )
+)
 _BOOLEAN = Type("boolean")
 
 
@@ -43,37 +51,56 @@ class Alert:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: AlertOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: AlertOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
-        by = keys(lowering, input, options.by, "by")
-        values = keys(lowering, input, options.values, "values")
-        if not timed(lowering, input) or by is None or values is None:
+        by = keys(lowering, source, options.by, "by")
+        values = keys(lowering, source, options.values, "values")
+        if not timed(lowering, source) or by is None or values is None:
             return []
         name = lowering.name
         made = {column.name.lower() for column in _MADE}
         for column in (*by, *values):
             if column.name.lower() in made:
-                lowering.problem("alert.clash", f"`{column.name}` is a column that the alert makes itself", at=("by",),
-                                 fix="rename it in a `sql` step before")
+                lowering.problem(
+                    "alert.clash",
+                    f"`{column.name}` is a column that the alert makes itself",
+                    at=("by",),
+                    fix="rename it in a `sql` step before",
+                )
                 return []
         with reporting(lowering, "when"):
-            (_, fires, _), = sql.computed([("when", options.when)], relation(input), lowering.binder, "boolean")
+            ((_, fires, _),) = sql.computed([("when", options.when)], relation(source), lowering.binder, "boolean")
             over = f"NOT ({fires})"
             if options.clear:
                 with reporting(lowering, "clear"):
-                    (_, over, _), = sql.computed([("clear", options.clear)], relation(input), lowering.binder, "boolean")
+                    ((_, over, _),) = sql.computed([("clear", options.clear)], relation(source), lowering.binder, "boolean")
             carried = (*by, *(column for column in values if column not in by))
             items = [*kept(carried), ("_when", f"CAST(({fires}) AS BOOLEAN)"), ("_clear", f"CAST(({over}) AS BOOLEAN)")]
-            asked = Node(name=f"{name}/conditions", step=name, inputs=(input.name,),
-                         columns=(*carried, Column("_when", _BOOLEAN), Column("_clear", _BOOLEAN)),
-                         word=SqlWord(branches=(Branch(input=input.name, query=project(input.name, items)),)))
-            body = AlertBody(rule=name, hold=options.hold, severity=options.severity, notify=options.notify,
-                             values=tuple(column.name for column in values))
+            asked = Node(
+                name=f"{name}/conditions",
+                step=name,
+                inputs=(source.name,),
+                columns=(*carried, Column("_when", _BOOLEAN), Column("_clear", _BOOLEAN)),
+                word=SqlWord(branches=(Branch(input=source.name, query=project(source.name, items)),)),
+            )
+            body = AlertBody(
+                rule=name,
+                hold=options.hold,
+                severity=options.severity,
+                notify=options.notify,
+                values=tuple(column.name for column in values),
+            )
             columns = (*by, *_MADE, *(column for column in values if column not in by))
-            fold = Node(name=name, step=name, inputs=(asked.name,), columns=columns,
-                        word=Fold(body=body, by=tuple(column.name for column in by),
-                                  needs=(tuple(column.name for column in asked.columns),)))
+            fold = Node(
+                name=name,
+                step=name,
+                inputs=(asked.name,),
+                columns=columns,
+                word=Fold(
+                    body=body, by=tuple(column.name for column in by), needs=(tuple(column.name for column in asked.columns),)
+                ),
+            )
             return [asked, fold]
         return []

@@ -17,7 +17,17 @@ from mainstem.plan.words import Check as CheckWord
 from mainstem.plan.words import Node, Rule
 
 FLAGS = Column("_flags", Type("list", item=Type("string")))
-_SIGNS = {"<=": " le ", ">=": " ge ", "<>": " ne ", "!=": " ne ", "<": " lt ", ">": " gt ", "=": " eq ", "+": " plus ", "%": " mod "}
+_SIGNS = {
+    "<=": " le ",
+    ">=": " ge ",
+    "<>": " ne ",
+    "!=": " ne ",
+    "<": " lt ",
+    ">": " gt ",
+    "=": " eq ",
+    "+": " plus ",
+    "%": " mod ",
+}
 
 
 class RuleOptions(plugs.Options):
@@ -25,9 +35,14 @@ class RuleOptions(plugs.Options):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     that: str = Field(description="what must be true of a row, in SQL: `temperature BETWEEN -40 AND 60`")
-    name: str = Field(default="", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$|^$", description="how the account calls the rule; made of its text if absent")
+    name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$|^$",
+        description="how the account calls the rule; made of its text if absent",
+    )
     otherwise: Literal["quarantine", "flag", "drop", "stop"] = Field(
-        default="quarantine", alias="else", description="what becomes of a row that breaks it; `flag` adds the name to `_flags`")
+        default="quarantine", alias="else", description="what becomes of a row that breaks it; `flag` adds the name to `_flags`"
+    )
 
 
 class Check:
@@ -38,15 +53,15 @@ class Check:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: Any, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
         if not options:
             lowering.problem("check.empty", "this check has no rule", fix="write `- that: ...`")
             return []
         given = [RuleOptions(that=one) if isinstance(one, str) else one for one in options]
-        columns = input.columns
+        columns = source.columns
         rules: list[Rule] = []
         names: set[str] = set()
         for place, one in enumerate(given):
@@ -55,13 +70,15 @@ class Check:
                 if name in names:
                     raise SpecError("check.name_twice", f"two rules are called `{name}`", fix="give one another name")
                 names.add(name)
-                (_, that, _), = sql.computed([(name, one.that)], relation(input), lowering.binder, "boolean")
+                ((_, that, _),) = sql.computed([(name, one.that)], relation(source), lowering.binder, "boolean")
                 rules.append(Rule(name=name, that=that, action=one.otherwise))
         if len(rules) < len(given):
             return []
         if any(rule.action == "flag" for rule in rules) and all(column.name != FLAGS.name for column in columns):
             columns = (*columns, FLAGS)
-        return [Node(name=lowering.name, step=lowering.name, word=CheckWord(rules=tuple(rules)), inputs=(input.name,), columns=columns)]
+        return [
+            Node(name=lowering.name, step=lowering.name, word=CheckWord(rules=tuple(rules)), inputs=(source.name,), columns=columns)
+        ]
 
 
 def slug(text: str) -> str:

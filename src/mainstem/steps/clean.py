@@ -25,11 +25,13 @@ class CleanRule(plugs.Options):
     column: str = Field(description="the column to change; its type stays")
     set: str = Field(description="the new value, in SQL over the row: `temperature / 10`, `NULL`, `trim(name)`")
     where: str = Field(default="", description="only rows for which this is true; every row if absent")
-    name: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_.-]*)?$", description="how `_changes` calls the rule; `clean_<column>` if absent")
+    name: str = Field(
+        default="", pattern=r"^([A-Za-z][A-Za-z0-9_.-]*)?$", description="how `_changes` calls the rule; `clean_<column>` if absent"
+    )
 
 
 class Clean:
-    """Output: the columns of the input and `_changes`, a list of {rule, column, was, is}; NULL where nothing changed.
+    """Output: the columns of the source and `_changes`, a list of {rule, column, was, is}; NULL where nothing changed.
 
     The list travels with the row through the same epochs and checks, so the ledger of what was changed is exact:
     `SELECT id, unnest(_changes) AS change FROM cleaned` makes a table of it, and running twice changes nothing twice.
@@ -40,41 +42,43 @@ class Clean:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: list[CleanRule], siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: list[CleanRule], _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
-        columns: Columns = input.columns
+        columns: Columns = source.columns
         known = any(column.name == CHANGES.name for column in columns)
         given = [quote(column.name) for column in columns]
         start = [] if known else [f"CAST(NULL AS {CHANGES.type.duckdb}) AS {quote(CHANGES.name)}"]
-        query = f"SELECT {', '.join([*given, *start])}, {quote(sql.AT)} FROM {quote(input.name)}"
+        query = f"SELECT {', '.join([*given, *start])}, {quote(sql.AT)} FROM {quote(source.name)}"
         columns = columns if known else (*columns, CHANGES)
         names: set[str] = set()
         failed = False
         for place, rule in enumerate(options):
-            layer = _layer(rule, place, input, columns, names, lowering)
+            layer = _layer(rule, place, source, columns, names, lowering)
             failed = failed or layer is None
             if layer is not None:
                 query = f"SELECT {layer}, {quote(sql.AT)} FROM ({query})"
         if failed:
             return []
-        word = SqlWord(branches=(Branch(input=input.name, query=query),))
-        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=columns)]
+        word = SqlWord(branches=(Branch(input=source.name, query=query),))
+        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns)]
 
 
-def _layer(rule: CleanRule, place: int, input: plugs.Input, columns: Columns, names: set[str], lowering: plugs.Lowering) -> str | None:
+def _layer(
+    rule: CleanRule, place: int, source: plugs.Input, columns: Columns, names: set[str], lowering: plugs.Lowering
+) -> str | None:
     """What SELECT gives once this rule is applied; None after a problem."""
-    seen = sql.Relation(input.name, tuple(column for column in columns if column.name != CHANGES.name))
+    seen = sql.Relation(source.name, tuple(column for column in columns if column.name != CHANGES.name))
     column, new, condition = None, "", ""
     with reporting(lowering, place, "column"):
         column = sql.key_column(rule.column, seen.columns)
     with reporting(lowering, place, "set"):
-        (_, new, _), = sql.computed([("set", rule.set)], seen, lowering.binder)
+        ((_, new, _),) = sql.computed([("set", rule.set)], seen, lowering.binder)
     with reporting(lowering, place, "where"):
         condition = "true"
         if rule.where:
-            (_, condition, _), = sql.computed([("where", rule.where)], seen, lowering.binder, "boolean")
+            ((_, condition, _),) = sql.computed([("where", rule.where)], seen, lowering.binder, "boolean")
     if column is None or not new or not condition:
         return None
     name = rule.name or f"clean_{column.name}"
@@ -83,16 +87,20 @@ def _layer(rule: CleanRule, place: int, input: plugs.Input, columns: Columns, na
         return None
     names.add(name)
     old, value = quote(column.name), f"CAST(({new}) AS {column.type.duckdb})"
-    change = (f"{{'rule': {literal(name)}, 'column': {literal(column.name)}, 'was': CAST({old} AS VARCHAR), "
-              f"'is': CAST({value} AS VARCHAR)}}")
+    change = (
+        f"{{'rule': {literal(name)}, 'column': {literal(column.name)}, 'was': CAST({old} AS VARCHAR), "
+        f"'is': CAST({value} AS VARCHAR)}}"
+    )
     ledger = quote(CHANGES.name)
     items = []
     for one in columns:
         if one is column:
             items.append(f"CASE WHEN {condition} THEN {value} ELSE {old} END AS {old}")
         elif one.name == CHANGES.name:
-            items.append(f"CASE WHEN ({condition}) AND {value} IS DISTINCT FROM {old} THEN list_append(coalesce({ledger}, []), {change}) "
-                         f"ELSE {ledger} END AS {ledger}")
+            items.append(
+                f"CASE WHEN ({condition}) AND {value} IS DISTINCT FROM {old} THEN list_append(coalesce({ledger}, []), {change}) "
+                f"ELSE {ledger} END AS {ledger}"
+            )
         else:
             items.append(quote(one.name))
     return ", ".join(items)

@@ -23,22 +23,25 @@ class DedupeOptions(plugs.Options):
 
 
 class Dedupe:
-    """Rows keep their identity; in one partition the same rows survive however the input is cut."""
+    """Rows keep their identity; in one partition the same rows survive however the source is cut."""
 
     kind: ClassVar[str] = "dedupe"
     Options: ClassVar[Any] = DedupeOptions
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: DedupeOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: DedupeOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
         if options.within <= 0:
             lowering.problem("dedupe.within", "a horizon must last some time", at=("within",), fix="write `within: 10m`")
-        by = keys(lowering, input, options.by, "by")
-        if not timed(lowering, input) or by is None:
+        by = keys(lowering, source, options.by, "by")
+        if not timed(lowering, source) or by is None:
             return []
-        word = Fold(body=DedupeBody(within=options.within, null=options.null), by=tuple(column.name for column in by),
-                    needs=(tuple(column.name for column in input.columns),))
-        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=input.columns)]
+        word = Fold(
+            body=DedupeBody(within=options.within, null=options.null),
+            by=tuple(column.name for column in by),
+            needs=(tuple(column.name for column in source.columns),),
+        )
+        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=source.columns)]

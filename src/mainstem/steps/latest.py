@@ -28,17 +28,24 @@ class Latest:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: LatestOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: LatestOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
-        by = keys(lowering, input, options.by, "by")
-        order = keys(lowering, input, options.order, "order")
+        by = keys(lowering, source, options.by, "by")
+        order = keys(lowering, source, options.order, "order")
         if by is None or order is None:
             return []
-        if not order and not input.timed:
-            lowering.problem("latest.order", "nothing says which row is newer", why=f"`{input.name}` has no event time",
-                             fix="name the column in `order:`, or add `time:` to the source")
-        word = Fold(body=LatestBody(order=tuple(column.name for column in order)), by=tuple(column.name for column in by),
-                    needs=(tuple(column.name for column in input.columns),))
-        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=input.columns)]
+        if not order and not source.timed:
+            lowering.problem(
+                "latest.order",
+                "nothing says which row is newer",
+                why=f"`{source.name}` has no event time",
+                fix="name the column in `order:`, or add `time:` to the source",
+            )
+        word = Fold(
+            body=LatestBody(order=tuple(column.name for column in order)),
+            by=tuple(column.name for column in by),
+            needs=(tuple(column.name for column in source.columns),),
+        )
+        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=source.columns)]

@@ -24,11 +24,15 @@ class LookupOptions(plugs.Options):
     table: str = Field(description="the name of a table, or of a `latest` step (then as of the epoch before)")
     on: tuple[str, ...] | dict[str, str] = Field(description="key columns of the same name in both, or `column here: column there`")
     take: tuple[str, ...] | dict[str, str] = Field(
-        default=(), description="columns of the table to add, or `name here: column there`; all but the key if absent")
+        default=(), description="columns of the table to add, or `name here: column there`; all but the key if absent"
+    )
     unmatched: Literal["quarantine", "drop", "keep"] = Field(
-        default="quarantine", description="a row whose key is in no row of the table; `keep` gives it NULLs")
+        default="quarantine", description="a row whose key is in no row of the table; `keep` gives it NULLs"
+    )
     many: bool = Field(default=False, description="a row may match several rows of the table and becomes that many")
-    prefix: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="put before the names of the columns that are added")
+    prefix: str = Field(
+        default="", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="put before the names of the columns that are added"
+    )
 
 
 class Lookup:
@@ -44,23 +48,28 @@ class Lookup:
         return (options.table,)
 
     @staticmethod
-    def lower(options: LookupOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: LookupOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        rows = single(lowering)
+        if rows is None:
             return []
         if options.table not in lowering.tables:
             known = ", ".join(lowering.tables) or "none"
-            lowering.problem("lookup.unknown_table", f"there is no table `{options.table}`", at=("table",), why=f"tables are: {known}",
-                             fix="declare it under `tables:`; a stream is made one by a `latest` step")
+            lowering.problem(
+                "lookup.unknown_table",
+                f"there is no table `{options.table}`",
+                at=("table",),
+                why=f"tables are: {known}",
+                fix="declare it under `tables:`; a stream is made one by a `latest` step",
+            )
             return []
         table = lowering.tables[options.table]
-        pairs = _keys(options, input, table, lowering)
-        taken = _taken(options, input, table, lowering)
+        pairs = _keys(options, rows, table, lowering)
+        taken = _taken(options, rows, table, lowering)
         if pairs is None or taken is None:
             return []
-        name, left, right = lowering.name, quote(input.name), quote(options.table)
+        name, left, right = lowering.name, quote(rows.name), quote(options.table)
         checked = options.unmatched != "keep"
-        items = [f"{left}.{quote(column.name)} AS {quote(column.name)}" for column in input.columns]
+        items = [f"{left}.{quote(column.name)} AS {quote(column.name)}" for column in rows.columns]
         items += [f"{right}.{quote(there)} AS {quote(column.name)}" for there, column in taken]
         if checked:
             items.append(f"({right}.{quote(pairs[0][1])} IS NOT NULL) AS {quote(FOUND)}")
@@ -70,13 +79,18 @@ class Lookup:
         if options.many:
             every = ", ".join(quote(column.name) for column in table.columns)
             cut = ", ".join(quote(there) for _, there in pairs)
-            source = f"(SELECT *, row_number() OVER (PARTITION BY {cut} ORDER BY {every}) - 1 AS \"_ord\" FROM {right}) AS {right}"
-            at = sql.child(at, f"coalesce({right}.\"_ord\", 0)")
+            source = f'(SELECT *, row_number() OVER (PARTITION BY {cut} ORDER BY {every}) - 1 AS "_ord" FROM {right}) AS {right}'
+            at = sql.child(at, f'coalesce({right}."_ord", 0)')
         query = f"SELECT {', '.join(items)}, {at} AS {quote(sql.AT)} FROM {left} LEFT JOIN {source} ON {on}"
-        columns = (*input.columns, *(column for _, column in taken))
-        word = Sql(branches=(Branch(input=input.name, query=query, tables=(options.table,)),), remakes=options.many)
-        join = Node(name=f"{name}/join" if checked else name, step=name, word=word, inputs=(input.name,),
-                    columns=(*columns, Column(FOUND, Type("boolean"))) if checked else columns)
+        columns = (*rows.columns, *(column for _, column in taken))
+        word = Sql(branches=(Branch(input=rows.name, query=query, tables=(options.table,)),), remakes=options.many)
+        join = Node(
+            name=f"{name}/join" if checked else name,
+            step=name,
+            word=word,
+            inputs=(rows.name,),
+            columns=(*columns, Column(FOUND, Type("boolean"))) if checked else columns,
+        )
         if not checked:
             return [join]
         rule = Rule(name=f"in_{options.table}", that=quote(FOUND), action=options.unmatched, reason="unmatched")
@@ -87,18 +101,26 @@ def _pairs(given: tuple[str, ...] | dict[str, str]) -> list[tuple[str, str]]:
     return list(given.items()) if isinstance(given, dict) else [(name, name) for name in given]
 
 
-def _keys(options: LookupOptions, input: plugs.Input, table: plugs.Input, lowering: plugs.Lowering) -> list[tuple[str, str]] | None:
+def _keys(options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowering: plugs.Lowering) -> list[tuple[str, str]] | None:
     """(column here, column there) of the key; None after a problem."""
     found: list[tuple[str, str]] = []
     with reporting(lowering, "on"):
         for here, there in _pairs(options.on):
-            mine, its = sql.key_column(here, input.columns), sql.key_column(there, table.columns)
+            mine, its = sql.key_column(here, rows.columns), sql.key_column(there, table.columns)
             if mine.type.name in ("float", "double") or its.type.name in ("float", "double"):
-                raise SpecError("sql.float_key", f"`{here}` is a {mine.type} and cannot be a key", why="equal numbers may differ in their "
-                                "last digit, and NaN equals NaN", fix="declare it decimal(p,s) or string")
+                raise SpecError(
+                    "sql.float_key",
+                    f"`{here}` is a {mine.type} and cannot be a key",
+                    why="equal numbers may differ in their last digit, and NaN equals NaN",
+                    fix="declare it decimal(p,s) or string",
+                )
             if mine.type != its.type and not (mine.type.integer and its.type.integer):
-                raise SpecError("lookup.types", f"`{here}` is {mine.type} here and `{there}` is {its.type} in `{options.table}`",
-                                why="they would never be compared exactly", fix="declare both alike")
+                raise SpecError(
+                    "lookup.types",
+                    f"`{here}` is {mine.type} here and `{there}` is {its.type} in `{options.table}`",
+                    why="they would never be compared exactly",
+                    fix="declare both alike",
+                )
             found.append((mine.name, its.name))
         if not found:
             raise SpecError("lookup.no_key", "`on` names no column", fix="write `on: [key]`")
@@ -106,25 +128,34 @@ def _keys(options: LookupOptions, input: plugs.Input, table: plugs.Input, loweri
         missing = [name for name in key if name not in [there for _, there in found]]
         if not options.many and (missing or not key):
             why = f"{', '.join(missing)} is not compared" if missing else f"`{options.table}` declares no `key:`"
-            raise SpecError("lookup.many", f"a row could match several rows of `{options.table}`", why=why,
-                            fix="compare the full key, or say `many: true`")
+            raise SpecError(
+                "lookup.many",
+                f"a row could match several rows of `{options.table}`",
+                why=why,
+                fix="compare the full key, or say `many: true`",
+            )
         return found
     return None
 
 
-def _taken(options: LookupOptions, input: plugs.Input, table: plugs.Input, lowering: plugs.Lowering) -> list[tuple[str, Column]] | None:
+def _taken(
+    options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowering: plugs.Lowering
+) -> list[tuple[str, Column]] | None:
     """(column there, column as it is called here); None after a problem."""
     compared = {there for _, there in _pairs(options.on)}
     wanted = _pairs(options.take) or [(column.name, column.name) for column in table.columns if column.name not in compared]
     with reporting(lowering, "take"):
         taken: list[tuple[str, Column]] = []
-        names = {column.name.lower() for column in input.columns}
+        names = {column.name.lower() for column in rows.columns}
         for here, there in wanted:
             its = sql.key_column(there, table.columns)
             name = options.prefix + here
             if name.lower() in names:
-                raise SpecError("lookup.clash", f"`{name}` is already a column of `{input.name}`", fix="give it another name: "
-                                f"`take: {{{options.table}_{there}: {there}}}`, or set `prefix:`")
+                raise SpecError(
+                    "lookup.clash",
+                    f"`{name}` is already a column of `{rows.name}`",
+                    fix=f"give it another name: `take: {{{options.table}_{there}: {there}}}`, or set `prefix:`",
+                )
             names.add(name.lower())
             taken.append((its.name, Column(name, its.type, unit=its.unit, description=its.description)))
         return taken

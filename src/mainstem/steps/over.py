@@ -21,11 +21,13 @@ class OverOptions(plugs.Options):
 
     by: tuple[str, ...] = Field(default=(), description="columns: rows count only for rows with the same values")
     range: Duration = Field(description="how far back a row looks, in event time; rows of its own moment count")
-    late: Literal["quarantine", "drop"] = Field(default="quarantine", description="what becomes of a row that came too late to be placed")
+    late: Literal["quarantine", "drop"] = Field(
+        default="quarantine", description="what becomes of a row that came too late to be placed"
+    )
 
 
 class Over:
-    """Output: the columns of the input, then the select, in which aggregates run over the rows before."""
+    """Output: the columns of the source, then the select, in which aggregates run over the rows before."""
 
     kind: ClassVar[str] = "over"
     Options: ClassVar[Any] = OverOptions
@@ -33,20 +35,31 @@ class Over:
 
     @staticmethod
     def lower(options: OverOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+        source = single(lowering)
+        if source is None:
             return []
         if options.range <= 0:
             lowering.problem("over.range", "a range must last some time", at=("range",), fix="write `range: 24h`")
-        by = keys(lowering, input, options.by, "by")
-        if not timed(lowering, input) or by is None:
+        by = keys(lowering, source, options.by, "by")
+        if not timed(lowering, source) or by is None:
             return []
         names = tuple(column.name for column in by)
         with reporting(lowering, "select"):
             if not siblings.get("select"):
                 raise SpecError("over.select", "an `over` step needs a `select`", fix="write `select: avg(x) AS x_mean`")
-            made = sql.rolling(siblings["select"], names, options.range, input.columns, lowering.binder)
-            word = Fold(body=OverBody(range=options.range, query=made.sql, late=options.late), by=names,
-                        needs=(tuple(column.name for column in input.columns),))
-            return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=(*input.columns, *made.columns))]
+            made = sql.rolling(siblings["select"], names, options.range, source.columns, lowering.binder)
+            word = Fold(
+                body=OverBody(range=options.range, query=made.sql, late=options.late),
+                by=names,
+                needs=(tuple(column.name for column in source.columns),),
+            )
+            return [
+                Node(
+                    name=lowering.name,
+                    step=lowering.name,
+                    word=word,
+                    inputs=(source.name,),
+                    columns=(*source.columns, *made.columns),
+                )
+            ]
         return []

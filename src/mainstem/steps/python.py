@@ -18,14 +18,22 @@ from mainstem.quantities import Duration, Size
 class PythonOptions(plugs.Options):
     """The function takes a `pyarrow.Table` and returns one. It must give f(a + b) = f(a) + f(b): it sees rows in any cut."""
 
-    call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="`module:function`; modules beside the pipeline file are found")
+    call: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="`module:function`; modules beside the pipeline file are found"
+    )
     rows: Literal["same", "fewer", "any"] = Field(
-        default="same", description="same: as many rows in the same order; fewer: some of the rows, each with its `_at`; any: new rows, "
-        "each with the `_at` of the row it comes from")
-    columns: dict[str, str] | None = Field(default=None, description="the columns that it returns, `name: type`; those of the input if absent")
+        default="same",
+        description="same: as many rows in the same order; fewer: some of the rows, each with its `_at`; any: new rows, "
+        "each with the `_at` of the row it comes from",
+    )
+    columns: dict[str, str] | None = Field(
+        default=None, description="the columns that it returns, `name: type`; those of the source if absent"
+    )
     timeout: Duration = Field(default=30_000_000, description="one call may take so long")
     memory: Size = Field(default=1 << 30, description="the child process may use so much")
-    deterministic: bool = Field(default=True, description="false: its answer may differ from call to call, so it is stored before anyone reads it")
+    deterministic: bool = Field(
+        default=True, description="false: its answer may differ from call to call, so it is stored before anyone reads it"
+    )
 
 
 class Python:
@@ -36,11 +44,11 @@ class Python:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
-    def lower(options: PythonOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+    def lower(options: PythonOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+        source = single(lowering)
+        if source is None:
             return []
-        columns = input.columns
+        columns = source.columns
         if options.columns is not None:
             made = []
             for name, kind in options.columns.items():
@@ -53,8 +61,19 @@ class Python:
                 return []
             columns = tuple(made)
         elif options.rows == "any":
-            lowering.problem("python.columns", "what the function returns is not declared", at=("rows",),
-                             why="with `rows: any` its columns are not those of the input", fix="add `columns: {name: type, ...}`")
+            lowering.problem(
+                "python.columns",
+                "what the function returns is not declared",
+                at=("rows",),
+                why="with `rows: any` its columns are not those of the source",
+                fix="add `columns: {name: type, ...}`",
+            )
             return []
-        word = Map(call=options.call, rows=options.rows, timeout=options.timeout, memory=options.memory, deterministic=options.deterministic)
-        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(input.name,), columns=columns)]
+        word = Map(
+            call=options.call,
+            rows=options.rows,
+            timeout=options.timeout,
+            memory=options.memory,
+            deterministic=options.deterministic,
+        )
+        return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns)]

@@ -37,29 +37,45 @@ class Session:
 
     @staticmethod
     def lower(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+        source = single(lowering)
+        if source is None:
             return []
         if options.gap <= 0:
             lowering.problem("session.gap", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
-        by = keys(lowering, input, options.by, "by")
-        if not timed(lowering, input) or by is None:
+        by = keys(lowering, source, options.by, "by")
+        if not timed(lowering, source) or by is None:
             return []
-        name, nodes, source = lowering.name, [], input.name
+        name, rows = lowering.name, source.name
+        nodes: list[Node] = []
         if siblings.get("where"):
             with reporting(lowering, "where"):
-                (_, condition, _), = sql.computed([("where", siblings["where"])], relation(input), lowering.binder, "boolean")
-                nodes.append(where(f"{name}/where", name, source, input.columns, condition))
-                source = f"{name}/where"
+                ((_, condition, _),) = sql.computed([("where", siblings["where"])], relation(source), lowering.binder, "boolean")
+                nodes.append(where(f"{name}/where", name, rows, source.columns, condition))
+                rows = f"{name}/where"
         having = siblings.get("having") or ""
         with reporting(lowering, "select"):
             if not siblings.get("select"):
                 raise SpecError("session.select", "a session needs a `select`", fix="write `select: count(*) AS rows`")
-            made = sql.grouped(siblings["select"], having, [column.name for column in by], _FIXED, [("session_id", _identity(by))],
-                               input.columns, lowering.binder)
-            fold = Node(name=f"{name}/session" if having else name, step=name, inputs=(source,), columns=made.columns,
-                        word=Fold(body=SessionBody(gap=options.gap, query=made.sql, late=options.late),
-                                  by=tuple(column.name for column in by), needs=(made.needs,)))
+            made = sql.grouped(
+                siblings["select"],
+                having,
+                [column.name for column in by],
+                _FIXED,
+                [("session_id", _identity(by))],
+                source.columns,
+                lowering.binder,
+            )
+            fold = Node(
+                name=f"{name}/session" if having else name,
+                step=name,
+                inputs=(rows,),
+                columns=made.columns,
+                word=Fold(
+                    body=SessionBody(gap=options.gap, query=made.sql, late=options.late),
+                    by=tuple(column.name for column in by),
+                    needs=(made.needs,),
+                ),
+            )
             nodes.append(fold)
             if having:
                 nodes.append(where(name, name, fold.name, made.columns[:-1], quote(sql.HAVING)))

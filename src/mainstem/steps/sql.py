@@ -1,4 +1,4 @@
-"""SELECT over the rows of other steps: row by row on a stream, free over bounded input read whole."""
+"""SELECT over the rows of other steps: row by row on a stream, free over bounded source read whole."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from mainstem.plan.words import Sql as SqlWord
 
 
 class SqlOptions(plugs.Options):
-    """The long form, for a query over bounded input that looks across rows."""
+    """The long form, for a query over bounded source that looks across rows."""
 
     query: str = Field(description="SELECT in DuckDB's dialect; it reads the steps named in `from`, and tables by their name")
     partition_by: tuple[str, ...] = Field(
-        default=(), description="columns, present in every input, by which the work may be cut: rows that belong together agree in them")
+        default=(),
+        description="columns, present in every source, by which the work may be cut: rows that belong together agree in them",
+    )
 
 
 class Sql:
-    """Project, filter, cast, `unnest`, `UNION ALL` and joins to tables; everything else only over bounded input."""
+    """Project, filter, cast, `unnest`, `UNION ALL` and joins to tables; everything else only over bounded source."""
 
     kind: ClassVar[str] = "sql"
     Options: ClassVar[Any] = str | SqlOptions
@@ -35,7 +37,7 @@ class Sql:
         return sql.relations(options if isinstance(options, str) else options.query)
 
     @staticmethod
-    def lower(options: Any, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
+    def lower(options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         text = options if isinstance(options, str) else options.query
         cut = () if isinstance(options, str) else options.partition_by
         at = () if isinstance(options, str) else ("query",)
@@ -50,12 +52,28 @@ class Sql:
                     raise across from None
                 held = sql.whole(text, inputs, tables, cut, lowering.binder)
                 word = Fold(body=Whole(query=held.sql, reason=held.reason), by=held.by, needs=held.needs)
-                return [Node(name=name, step=name, word=word, inputs=tuple(one.name for one in lowering.inputs), columns=held.columns)]
+                return [
+                    Node(name=name, step=name, word=word, inputs=tuple(one.name for one in lowering.inputs), columns=held.columns)
+                ]
             nodes = []
             if rows.before is not None:
-                nodes.append(Node(name=f"{name}/where", step=name, word=SqlWord(branches=(rows.before,)), inputs=(rows.before.input,),
-                                  columns=rows.before_columns))
-            nodes.append(Node(name=name, step=name, word=SqlWord(branches=rows.branches, remakes=rows.remakes),
-                              inputs=tuple(dict.fromkeys(branch.input for branch in rows.branches)), columns=rows.columns))
+                nodes.append(
+                    Node(
+                        name=f"{name}/where",
+                        step=name,
+                        word=SqlWord(branches=(rows.before,)),
+                        inputs=(rows.before.input,),
+                        columns=rows.before_columns,
+                    )
+                )
+            nodes.append(
+                Node(
+                    name=name,
+                    step=name,
+                    word=SqlWord(branches=rows.branches, remakes=rows.remakes),
+                    inputs=tuple(dict.fromkeys(branch.input for branch in rows.branches)),
+                    columns=rows.columns,
+                )
+            )
             return nodes
         return []

@@ -27,9 +27,12 @@ class WindowOptions(plugs.Options):
     every: Duration | None = Field(default=None, description="a window begins so often (hopping); as long as `size` if absent")
     by: tuple[str, ...] = Field(default=(), description="columns: one window for each of their values")
     late: Literal["quarantine", "drop"] = Field(
-        description="what becomes of a row whose window has closed; it has no default, because it decides what the numbers mean")
+        description="what becomes of a row whose window has closed; it has no default, because it decides what the numbers mean"
+    )
     offset: Duration = Field(default=0, description="windows begin so much later than whole multiples of `every`")
-    zone: str | None = Field(default=None, description="IANA zone of calendar days: a day has then 23, 24 or 25 hours; `size` in whole days")
+    zone: str | None = Field(
+        default=None, description="IANA zone of calendar days: a day has then 23, 24 or 25 hours; `size` in whole days"
+    )
     fill: bool = Field(default=False, description="also make windows without rows, for keys that had some")
 
     @field_validator("zone")
@@ -54,29 +57,44 @@ class Window:
 
     @staticmethod
     def lower(options: WindowOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
-        input = single(lowering)
-        if input is None:
+        source = single(lowering)
+        if source is None:
             return []
         every = options.every or options.size
         _sizes(options, every, lowering)
-        by = keys(lowering, input, options.by, "by")
-        if not timed(lowering, input) or by is None:
+        by = keys(lowering, source, options.by, "by")
+        if not timed(lowering, source) or by is None:
             return []
-        name, nodes, source = lowering.name, [], input.name
+        name, rows = lowering.name, source.name
+        nodes: list[Node] = []
         if siblings.get("where"):
             with reporting(lowering, "where"):
-                (_, condition, _), = sql.computed([("where", siblings["where"])], relation(input), lowering.binder, "boolean")
-                nodes.append(where(f"{name}/where", name, source, input.columns, condition))
-                source = f"{name}/where"
+                ((_, condition, _),) = sql.computed([("where", siblings["where"])], relation(source), lowering.binder, "boolean")
+                nodes.append(where(f"{name}/where", name, rows, source.columns, condition))
+                rows = f"{name}/where"
         having = siblings.get("having") or ""
         with reporting(lowering, "select"):
             if not siblings.get("select"):
                 raise SpecError("window.select", "a window needs a `select`", fix="write `select: count(*) AS rows`")
-            made = sql.grouped(siblings["select"], having, [column.name for column in by], _FIXED, (), input.columns, lowering.binder)
-            body = WindowBody(size=options.size, every=every, offset=options.offset, zone=options.zone, query=made.sql, late=options.late,
-                              fill=options.fill)
-            fold = Node(name=f"{name}/window" if having else name, step=name, inputs=(source,), columns=made.columns,
-                        word=Fold(body=body, by=tuple(column.name for column in by), needs=(made.needs,)))
+            made = sql.grouped(
+                siblings["select"], having, [column.name for column in by], _FIXED, (), source.columns, lowering.binder
+            )
+            body = WindowBody(
+                size=options.size,
+                every=every,
+                offset=options.offset,
+                zone=options.zone,
+                query=made.sql,
+                late=options.late,
+                fill=options.fill,
+            )
+            fold = Node(
+                name=f"{name}/window" if having else name,
+                step=name,
+                inputs=(rows,),
+                columns=made.columns,
+                word=Fold(body=body, by=tuple(column.name for column in by), needs=(made.needs,)),
+            )
             nodes.append(fold)
             if having:
                 nodes.append(where(name, name, fold.name, made.columns[:-1], sql.quote(sql.HAVING)))
@@ -88,12 +106,24 @@ def _sizes(options: WindowOptions, every: int, lowering: plugs.Lowering) -> None
     if options.size <= 0 or every <= 0:
         lowering.problem("window.size", "a window must last some time", at=("size",), fix="write `size: 1m`")
     elif every > options.size:
-        lowering.problem("window.every", f"a window of {format_duration(options.size)} every {format_duration(every)} leaves gaps",
-                         at=("every",), why="rows between two windows would be in none", fix=f"write `every: {format_duration(options.size)}` "
-                         "or less")
+        lowering.problem(
+            "window.every",
+            f"a window of {format_duration(options.size)} every {format_duration(every)} leaves gaps",
+            at=("every",),
+            why="rows between two windows would be in none",
+            fix=f"write `every: {format_duration(options.size)}` or less",
+        )
     elif options.size / every > 1000:
-        lowering.problem("window.every", f"every row would be in {options.size // every} windows", at=("every",),
-                         fix="let windows begin less often, or use an `over` step")
+        lowering.problem(
+            "window.every",
+            f"every row would be in {options.size // every} windows",
+            at=("every",),
+            fix="let windows begin less often, or use an `over` step",
+        )
     if options.zone and (options.size % _DAY or every != options.size):
-        lowering.problem("window.zone", "calendar windows are whole days and do not overlap", at=("size",),
-                         fix="write `size: 1d`, or leave `zone` out")
+        lowering.problem(
+            "window.zone",
+            "calendar windows are whole days and do not overlap",
+            at=("size",),
+            fix="write `size: 1d`, or leave `zone` out",
+        )

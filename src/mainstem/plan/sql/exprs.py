@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -17,6 +17,7 @@ from mainstem.plugs import Binder
 
 ROWS = "rows"
 HAVING = "_having"
+Items = Sequence[tuple[str, exp.Expression]]
 _ARRIVAL = ("t", "o", "p", "n", "c")
 
 
@@ -29,8 +30,15 @@ class Query:
     needs: tuple[str, ...]
 
 
-def grouped(select: str, having: str, by: Sequence[str], fixed: Sequence[Column], made: Sequence[tuple[str, str]],
-            columns: Columns, binder: Binder) -> Query:
+def grouped(
+    select: str,
+    having: str,
+    by: Sequence[str],
+    fixed: Sequence[Column],
+    made: Sequence[tuple[str, str]],
+    columns: Columns,
+    binder: Binder,
+) -> Query:
     """One row per `by` and `fixed`: the query behind a window or a session.
 
     `fixed` are columns that the kernel adds to `rows`; `made` are further ones computed from them (name, SQL), which come
@@ -43,7 +51,7 @@ def grouped(select: str, having: str, by: Sequence[str], fixed: Sequence[Column]
     free = {name.lower() for name in (*(key.name for key in keys), *(column.name for column in fixed))}
     condition = _condition(having, scope)
     for name, tree in [*items, *([("having", condition)] if condition is not None else [])]:
-        _only_aggregates(name, tree, scope, free)
+        _only_aggregates(name, tree, free)
     fixed_names = [column.name for column in fixed]
     group = [f"{text.quote(ROWS)}.{text.quote(name)}" for name in (*(key.name for key in keys), *fixed_names)]
     head = [(key.name, f"{text.quote(ROWS)}.{text.quote(key.name)}") for key in keys]
@@ -56,8 +64,10 @@ def grouped(select: str, having: str, by: Sequence[str], fixed: Sequence[Column]
     needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
 
     def query(given: Sequence[tuple[str, exp.Expression]]) -> str:
-        shown = ", ".join([f"{sql} AS {text.quote(name)}" for name, sql in head]
-                          + [f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given])
+        shown = ", ".join(
+            [f"{sql} AS {text.quote(name)}" for name, sql in head]
+            + [f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given]
+        )
         return f"SELECT {shown} FROM {text.quote(ROWS)} GROUP BY {', '.join(group)}"
 
     sql, described = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
@@ -87,7 +97,7 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
 
     def query(given: Sequence[tuple[str, exp.Expression]]) -> str:
         shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given)
-        return f"SELECT \"_row\", {shown} FROM {text.quote(ROWS)} WINDOW \"w\" AS ({partition}ORDER BY (\"{text.AT}\").t {frame})"
+        return f'SELECT "_row", {shown} FROM {text.quote(ROWS)} WINDOW "w" AS ({partition}ORDER BY ("{text.AT}").t {frame})'
 
     sql, described = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder)
     return Query(sql, described[1:], needs)
@@ -102,8 +112,12 @@ def computed(items: Sequence[tuple[str, str]], input: Relation, binder: Binder, 
     found = binder.describe(f"SELECT {shown} FROM {text.quote(input.name)}", {input.name: input.columns})
     for (name, tree), column in zip(trees, found, strict=True):
         if want and column.type.name not in (want, "null"):
-            raise SpecError("sql.not_boolean" if want == "boolean" else "sql.type", f"`{text.render(tree).replace(chr(34), '')}` is "
-                            f"{column.type}, not {want}", where=name, fix="compare it with something" if want == "boolean" else "cast it")
+            raise SpecError(
+                "sql.not_boolean" if want == "boolean" else "sql.type",
+                f"`{text.render(tree).replace(chr(34), '')}` is {column.type}, not {want}",
+                where=name,
+                fix="compare it with something" if want == "boolean" else "cast it",
+            )
     return [(name, text.render(tree), column.type) for (name, tree), column in zip(trees, found, strict=True)]
 
 
@@ -131,18 +145,27 @@ def _items(select: str, scope: Scope) -> list[tuple[str, exp.Expression]]:
     items = []
     for item in text.expressions(select):
         if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
-            raise SpecError("sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n")
+            raise SpecError(
+                "sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n"
+            )
         items.append((output_name(item, scope), item.unalias()))
     known = []
     for name, tree in items:
         known.append((name, checked(inline(tree, scope), scope)))
         scope.aliases.setdefault(name.lower(), known[-1][1])
-        beyond = known[-1][1].find(exp.Window) or known[-1][1].find(exp.Explode) or next(
-            (node for node in known[-1][1].walk() if text.is_ranking(node)), None)
+        beyond = (
+            known[-1][1].find(exp.Window)
+            or known[-1][1].find(exp.Explode)
+            or next((node for node in known[-1][1].walk() if text.is_ranking(node)), None)
+        )
         if beyond is not None:
             what = "unnest" if isinstance(beyond, exp.Explode) else "OVER"
-            raise SpecError("sql.beyond", f"{what} in the select of this step", why="its answer would depend on which groups end together",
-                            fix="make it a `sql` or `over` step after this one")
+            raise SpecError(
+                "sql.beyond",
+                f"{what} in the select of this step",
+                why="its answer would depend on which groups end together",
+                fix="make it a `sql` or `over` step after this one",
+            )
     return known
 
 
@@ -155,7 +178,7 @@ def _condition(having: str, scope: Scope) -> exp.Expression | None:
     return checked(inline(found[0].unalias(), scope), scope)
 
 
-def _only_aggregates(name: str, tree: exp.Expression, scope: Scope, free: set[str]) -> None:
+def _only_aggregates(name: str, tree: exp.Expression, free: set[str]) -> None:
     """SpecError for a column that is neither aggregated nor a key."""
     for node in columns_in(tree):
         if node.parts[0].name.lower() in free or (len(node.parts) > 1 and node.parts[1].name.lower() in free):
@@ -164,8 +187,12 @@ def _only_aggregates(name: str, tree: exp.Expression, scope: Scope, free: set[st
         while parent is not None and not (text.is_aggregate(parent) or isinstance(parent, (exp.Filter, exp.WithinGroup))):
             parent = parent.parent
         if parent is None:
-            raise SpecError("sql.not_aggregated", f"`{node.name}` in `{name}` is not in an aggregate", why="a group has many rows and this "
-                            "would be one of them", fix=f"write first({node.name}) or avg({node.name}), or add it to `by:`")
+            raise SpecError(
+                "sql.not_aggregated",
+                f"`{node.name}` in `{name}` is not in an aggregate",
+                why="a group has many rows and this would be one of them",
+                fix=f"write first({node.name}) or avg({node.name}), or add it to `by:`",
+            )
 
 
 def ordered(tree: exp.Expression) -> exp.Expression:
@@ -205,7 +232,7 @@ def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str])
     return tuple(column.name for column in columns if column.name.lower() in read)
 
 
-def _typed(query, body, head, inputs, binder):  # type: ignore[no-untyped-def]
+def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns]:
     """The query with every type settled, and its columns."""
     described = binder.describe(query(body), {ROWS: inputs})
     wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]

@@ -12,9 +12,24 @@ from mainstem.columns import Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
 
-AT_COLUMN = Column(text.AT, Type("struct", fields=tuple(
-    (name, Type(kind)) for name, kind in (("o", "int16"), ("p", "int32"), ("n", "int64"), ("c", "int64"), ("t", "int64"),
-                                          ("wm", "int64"), ("i", "int32")))))
+AT_COLUMN = Column(
+    text.AT,
+    Type(
+        "struct",
+        fields=tuple(
+            (name, Type(kind))
+            for name, kind in (
+                ("o", "int16"),
+                ("p", "int32"),
+                ("n", "int64"),
+                ("c", "int64"),
+                ("t", "int64"),
+                ("wm", "int64"),
+                ("i", "int32"),
+            )
+        ),
+    ),
+)
 _RESERVED_OUTPUT = ("_flags", "_extra", "_changes")
 
 
@@ -24,7 +39,7 @@ class Relation:
 
     name: str
     columns: Columns
-    table: bool = False                  # looked at, not consumed
+    table: bool = False  # looked at, not consumed
     key: tuple[str, ...] = ()
 
 
@@ -34,7 +49,7 @@ class Bound:
 
     alias: str
     relation: Relation
-    merged: frozenset[str] = frozenset()     # columns that USING merged into those of the left side
+    merged: frozenset[str] = frozenset()  # columns that USING merged into those of the left side
 
     def find(self, name: str) -> Column | None:
         return next((column for column in self.relation.columns if column.name.lower() == name.lower()), None)
@@ -45,8 +60,8 @@ class Scope:
     """The relations of one SELECT, in order, and what unnest in FROM adds."""
 
     bound: list[Bound] = field(default_factory=list)
-    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)      # alias of an unnest -> its column names
-    aliases: dict[str, exp.Expression] = field(default_factory=dict)     # names that SELECT gives, in lower case
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)  # alias of an unnest -> its column names
+    aliases: dict[str, exp.Expression] = field(default_factory=dict)  # names that SELECT gives, in lower case
 
     def add(self, alias: str, relation: Relation, merged: Iterable[str] = ()) -> None:
         if any(alias.lower() == one.alias.lower() for one in self.bound):
@@ -62,7 +77,7 @@ class Scope:
                     return one, self._column(one, node.parts[1])
             if parts[0].lower() in self.extra:
                 return None
-        name = parts[0]                                   # a plain name, or a struct column and its field
+        name = parts[0]  # a plain name, or a struct column and its field
         for one in self.bound:
             if found := one.find(name):
                 return one, found
@@ -84,8 +99,12 @@ def unknown(name: str, known: Sequence[str], relation: str = "") -> text.SqlErro
     close = difflib.get_close_matches(name.lower(), [one.lower() for one in known], 1, 0.6)
     near = next((one for one in known if close and one.lower() == close[0]), None)
     where = f" in `{relation}`" if relation else ""
-    return text.SqlError("sql.unknown_column", f"there is no column `{name}`{where}", why=f"there are {', '.join(dict.fromkeys(known))}",
-                         fix=f"did you mean `{near}`?" if near else "declare it on the source, or compute it in a step before")
+    return text.SqlError(
+        "sql.unknown_column",
+        f"there is no column `{name}`{where}",
+        why=f"there are {', '.join(dict.fromkeys(known))}",
+        fix=f"did you mean `{near}`?" if near else "declare it on the source, or compute it in a step before",
+    )
 
 
 def columns_in(tree: exp.Expression) -> Iterator[exp.Column]:
@@ -127,9 +146,13 @@ def output_name(item: exp.Expression, scope: Scope | None = None) -> str:
     else:
         raise SpecError("sql.unnamed", f"`{text.render(item).lower()}` has no name", fix="write `... AS name`")
     if name.startswith("_") and name not in _RESERVED_OUTPUT:
-        raise SpecError("sql.hidden", f"`{name}` cannot be the name of a column", why="names that begin with _ are ours",
-                        fix=f"call it `{name.lstrip('_') or 'value'}`")
-    return name
+        raise SpecError(
+            "sql.hidden",
+            f"`{name}` cannot be the name of a column",
+            why="names that begin with _ are ours",
+            fix=f"call it `{name.lstrip('_') or 'value'}`",
+        )
+    return str(name)
 
 
 def distinct(names: Sequence[str]) -> None:
@@ -137,8 +160,12 @@ def distinct(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
-            raise SpecError("sql.duplicate_name", f"two columns are called `{name}`", why="a table does not tell case apart",
-                            fix="give one another name with AS, or leave it out with EXCLUDE")
+            raise SpecError(
+                "sql.duplicate_name",
+                f"two columns are called `{name}`",
+                why="a table does not tell case apart",
+                fix="give one another name with AS, or leave it out with EXCLUDE",
+            )
         seen.add(name.lower())
 
 
@@ -146,8 +173,12 @@ def _star(item: exp.Expression, scope: Scope) -> list[tuple[str, exp.Expression]
     star = item if isinstance(item, exp.Star) else item.this
     relation = "" if isinstance(item, exp.Star) else item.table.lower()
     if star.args.get("ilike"):
-        raise SpecError("sql.star", "a star with a pattern", why="which columns it means changes when the input does",
-                        fix="write the columns, or `* EXCLUDE (...)`")
+        raise SpecError(
+            "sql.star",
+            "a star with a pattern",
+            why="which columns it means changes when the input does",
+            fix="write the columns, or `* EXCLUDE (...)`",
+        )
     chosen = [one for one in scope.bound if relation in ("", one.alias.lower())]
     if not chosen:
         raise unknown(f"{relation}.*", [one.alias + ".*" for one in scope.bound])
@@ -172,9 +203,12 @@ def _star(item: exp.Expression, scope: Scope) -> list[tuple[str, exp.Expression]
 def inline(tree: exp.Expression, scope: Scope) -> exp.Expression:
     """The same with names that SELECT gives replaced by what they stand for, where no column has that name."""
     tree = tree.copy()
-    for _ in range(8):                                    # an alias may use an alias
-        found = [node for node in columns_in(tree) if len(node.parts) == 1 and node.name.lower() in scope.aliases
-                 and not any(one.find(node.name) for one in scope.bound)]
+    for _ in range(8):  # an alias may use an alias
+        found = [
+            node
+            for node in columns_in(tree)
+            if len(node.parts) == 1 and node.name.lower() in scope.aliases and not any(one.find(node.name) for one in scope.bound)
+        ]
         if not found:
             break
         for node in found:

@@ -19,7 +19,7 @@ from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS, REFUSED, suggestion
 from mainstem.plan.sql.names import quote as quote
 
-AT = "_at"                               # batch.AT; not imported, because batch brings pyarrow
+AT = "_at"  # batch.AT; not imported, because batch brings pyarrow
 _DUCKDB = Dialect.get_or_raise("duckdb")
 _ZERO_SAFE = {"divide", "fmod"}
 
@@ -32,7 +32,7 @@ class SqlError(SpecError):
     def near(self, node: Any) -> SqlError:
         """The same, at the place of a token or of a name in a tree."""
         meta = getattr(node, "meta", None)
-        if meta is None:                                              # a token; the text was parsed one line lower
+        if meta is None:  # a token; the text was parsed one line lower
             self.spot = (node.line - 1, node.col - (node.end - node.start))
         elif "line" in meta:
             self.spot = (meta["line"] - 1, meta["col"] - (meta["end"] - meta["start"]))
@@ -44,6 +44,11 @@ def parse(text: str) -> exp.Expression:
     return _parse("\n" + text)
 
 
+def trust(text: str) -> exp.Expression:
+    """The tree of a query that we wrote ourselves: it may use what users may not."""
+    return _DUCKDB.parser().parse(_DUCKDB.tokenize(text), text)[0]
+
+
 def _parse(text: str) -> exp.Expression:
     try:
         tokens = _DUCKDB.tokenize(text)
@@ -51,8 +56,9 @@ def _parse(text: str) -> exp.Expression:
     except ParseError as error:
         raise _syntax(error) from error
     except TokenError as error:
-        raise SpecError("sql.syntax", "this SQL cannot be read", why=_first_line(str(error)),
-                        fix="close every quote and comment") from error
+        raise SpecError(
+            "sql.syntax", "this SQL cannot be read", why=_first_line(str(error)), fix="close every quote and comment"
+        ) from error
     if len(trees) != 1:
         raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
     _functions(tokens)
@@ -64,8 +70,12 @@ def expressions(text: str) -> list[exp.Expression]:
     """The trees of a list of expressions, as it stands between SELECT and FROM."""
     tree = _parse(f"SELECT\n{text}\n")
     if not isinstance(tree, exp.Select) or any(value for key, value in tree.args.items() if key != "expressions"):
-        raise SpecError("sql.expressions", "only a list of expressions is wanted here", why="no FROM, WHERE or GROUP BY: "
-                        "the step brings its own rows and keys", fix="write `expression AS name, ...`")
+        raise SpecError(
+            "sql.expressions",
+            "only a list of expressions is wanted here",
+            why="no FROM, WHERE or GROUP BY: the step brings its own rows and keys",
+            fix="write `expression AS name, ...`",
+        )
     no_subquery(tree)
     return list(tree.expressions)
 
@@ -78,14 +88,18 @@ def predicate(text: str) -> exp.Expression:
     inner = found[0].unalias()
     across = next(aggregates(inner), None) or inner.find(exp.Window) or inner.find(exp.Unnest, exp.Explode)
     if across is not None:
-        raise SpecError("sql.predicate", f"`{render(across).lower()}` looks beyond the row", why="a condition is asked of one row",
-                        fix="compute it in a `window` or `over` step before this one")
+        raise SpecError(
+            "sql.predicate",
+            f"`{render(across).lower()}` looks beyond the row",
+            why="a condition is asked of one row",
+            fix="compute it in a `window` or `over` step before this one",
+        )
     return inner
 
 
 def render(tree: exp.Expression) -> str:
     """DuckDB's SQL for a tree."""
-    return tree.sql(dialect="duckdb", identify=True, comments=False, normalize_functions=False)
+    return str(tree.sql(dialect="duckdb", identify=True, comments=False, normalize_functions=False))
 
 
 def identifier(name: str) -> exp.Identifier:
@@ -129,9 +143,16 @@ def function_name(node: exp.Expression) -> str:
     return _NAMES.get(type(node), node.sql_name().lower() if isinstance(node, exp.Func) else "")
 
 
-_NAMES: dict[Any, str] = {exp.ArrayAgg: "list", exp.GroupConcat: "string_agg", exp.PercentileCont: "quantile_cont",
-                          exp.PercentileDisc: "quantile_disc", exp.Explode: "unnest", exp.Unnest: "unnest",
-                          exp.LogicalAnd: "bool_and", exp.LogicalOr: "bool_or"}
+_NAMES: dict[Any, str] = {
+    exp.ArrayAgg: "list",
+    exp.GroupConcat: "string_agg",
+    exp.PercentileCont: "quantile_cont",
+    exp.PercentileDisc: "quantile_disc",
+    exp.Explode: "unnest",
+    exp.Unnest: "unnest",
+    exp.LogicalAnd: "bool_and",
+    exp.LogicalOr: "bool_or",
+}
 
 
 def is_aggregate(node: exp.Expression) -> bool:
@@ -144,7 +165,19 @@ def is_aggregate(node: exp.Expression) -> bool:
 
 @functools.cache
 def _ranking() -> tuple[type, ...]:
-    names = ("Rank", "DenseRank", "PercentRank", "CumeDist", "Ntile", "Lag", "Lead", "FirstValue", "LastValue", "NthValue", "RowNumber")
+    names = (
+        "Rank",
+        "DenseRank",
+        "PercentRank",
+        "CumeDist",
+        "Ntile",
+        "Lag",
+        "Lead",
+        "FirstValue",
+        "LastValue",
+        "NthValue",
+        "RowNumber",
+    )
     return tuple(getattr(exp, name) for name in names)
 
 
@@ -167,15 +200,23 @@ def aggregates(tree: exp.Expression) -> Iterator[exp.Expression]:
 def no_subquery(tree: exp.Expression) -> None:
     """SpecError if there is a query in the query."""
     if any(node is not tree for node in tree.find_all(exp.Query)) or tree.find(exp.Exists):
-        raise SpecError("sql.subquery", "a query inside the query", why="it would look across rows that are not there yet",
-                        fix="`lookup` a table, or make the inner query a step of its own")
+        raise SpecError(
+            "sql.subquery",
+            "a query inside the query",
+            why="it would look across rows that are not there yet",
+            fix="`lookup` a table, or make the inner query a step of its own",
+        )
 
 
 def _syntax(error: ParseError) -> SpecError:
     first = error.errors[0] if error.errors else {}
     near = f" near `{first['highlight']}`" if str(first.get("highlight") or "").strip() else ""
-    wrong = SqlError("sql.syntax", "this SQL cannot be read", why=f"{_first_line(first.get('description') or str(error))}{near}",
-                     fix="it is DuckDB's dialect; a name that SQL reserves stands in double quotes")
+    wrong = SqlError(
+        "sql.syntax",
+        "this SQL cannot be read",
+        why=f"{_first_line(first.get('description') or str(error))}{near}",
+        fix="it is DuckDB's dialect; a name that SQL reserves stands in double quotes",
+    )
     if isinstance(first.get("line"), int) and first["line"] > 1:
         wrong.spot = (first["line"] - 1, max(1, first["col"] - len(str(first.get("highlight") or " ")) + 1))
     return wrong
@@ -200,7 +241,7 @@ def _functions(tokens: list[Any]) -> None:
         if name in FUNCTIONS or token.token_type not in _NAME:
             continue
         if place and tokens[place - 1].token_type in _BEFORE_ALIAS:
-            continue                                     # unnest(xs) AS u(x)
+            continue  # unnest(xs) AS u(x)
         raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
 
 
@@ -229,13 +270,21 @@ def _determinism(tree: exp.Expression) -> None:
         if isinstance(node, (exp.Placeholder, exp.Parameter)):
             raise SpecError("sql.parameter", "a parameter has no value here", fix="write the value, or `${env:NAME}`")
         if isinstance(node, exp.TableSample):
-            raise SpecError("sql.function_refused", "TABLESAMPLE is not allowed in a pipeline", why="it draws by chance",
-                            fix="take a share by key: `hex(...)` of `md5(id)`")
+            raise SpecError(
+                "sql.function_refused",
+                "TABLESAMPLE is not allowed in a pipeline",
+                why="it draws by chance",
+                fix="take a share by key: `hex(...)` of `md5(id)`",
+            )
         if isinstance(node, exp.Func) and type(node).__name__.startswith(("Current", "Local")):
             name = node.sql_name().lower()
             refuse_function(name if name in REFUSED else "current_timestamp", node)
         if isinstance(node, exp.Columns):
             refuse_function("columns", node)
         if isinstance(node, exp.Column) and node.name.lower() == AT:
-            raise SqlError("sql.hidden", f"`{AT}` is not for SQL", why="it is the identity of the row",
-                           fix="select the event time column instead").near(node.this)
+            raise SqlError(
+                "sql.hidden",
+                f"`{AT}` is not for SQL",
+                why="it is the identity of the row",
+                fix="select the event time column instead",
+            ).near(node.this)

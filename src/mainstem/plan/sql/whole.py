@@ -23,8 +23,8 @@ class Held:
 
     sql: str
     columns: Columns
-    by: tuple[str, ...]                        # the same columns in every input; () is one task
-    needs: tuple[tuple[str, ...], ...]         # per input
+    by: tuple[str, ...]  # the same columns in every input; () is one task
+    needs: tuple[tuple[str, ...], ...]  # per input
     reason: str
 
 
@@ -32,13 +32,16 @@ def relations(query: str) -> tuple[str, ...]:
     """The relations that a query names, without those that it makes itself."""
     tree = text.parse(query)
     made = {one.alias.lower() for one in tree.find_all(exp.CTE)}
-    return tuple(dict.fromkeys(one.name for one in tree.find_all(exp.Table) if one.name.lower() not in made
-                               and isinstance(one.this, exp.Identifier)))
+    return tuple(
+        dict.fromkeys(
+            one.name for one in tree.find_all(exp.Table) if one.name.lower() not in made and isinstance(one.this, exp.Identifier)
+        )
+    )
 
 
 def renamed(query: str, names: Mapping[str, str]) -> str:
     """A query of ours with relations under other names."""
-    tree = text.parse(query)
+    tree = text.trust(query)
     for one in tree.find_all(exp.Table):
         if one.name in names:
             if not one.args.get("alias"):
@@ -47,12 +50,18 @@ def renamed(query: str, names: Mapping[str, str]) -> str:
     return text.render(tree)
 
 
-def whole(query: str, inputs: Sequence[Relation], tables: Mapping[str, Relation], partition_by: Sequence[str], binder: Binder) -> Held:
+def whole(
+    query: str, inputs: Sequence[Relation], tables: Mapping[str, Relation], partition_by: Sequence[str], binder: Binder
+) -> Held:
     """A query over bounded inputs, by which keys it can be cut, and why."""
     tree = text.parse(query)
     if not isinstance(tree, exp.Query):
-        raise SpecError("sql.not_select", f"only SELECT is allowed in a step, not {type(tree).__name__.upper()}",
-                        why="a step makes rows out of rows and does nothing else", fix="write `SELECT ... FROM ...`")
+        raise SpecError(
+            "sql.not_select",
+            f"only SELECT is allowed in a step, not {type(tree).__name__.upper()}",
+            why="a step makes rows out of rows and does nothing else",
+            fix="write `SELECT ... FROM ...`",
+        )
     known = {one.name.lower(): one for one in inputs}
     made = {one.alias.lower() for one in tree.find_all(exp.CTE)}
     read = [one for one in tree.find_all(exp.Table) if one.name.lower() not in made]
@@ -88,25 +97,43 @@ def whole(query: str, inputs: Sequence[Relation], tables: Mapping[str, Relation]
 
 def _admit(one: exp.Table, known: Mapping[str, Relation], tables: Mapping[str, Relation]) -> None:
     if not isinstance(one.this, exp.Identifier) or one.args.get("db"):
-        raise SpecError("sql.not_a_relation", f"`{text.render(one).lower()}` is no source, step or table", why="SQL in a pipeline reads only "
-                        "what the pipeline accounts for", fix="declare it under `sources:` or `tables:`")
+        raise SpecError(
+            "sql.not_a_relation",
+            f"`{text.render(one).lower()}` is no source, step or table",
+            why="SQL in a pipeline reads only what the pipeline accounts for",
+            fix="declare it under `sources:` or `tables:`",
+        )
     if one.name.lower() in known:
         return
     if one.name.lower() in {name.lower() for name in tables}:
-        raise SpecError("sql.table_in_whole", f"`{one.name}` is a table, and this query looks across rows", why="what looks across rows is "
-                        "held to the end; tables are looked at while rows come", fix="add its columns with a `lookup` step before")
-    raise SpecError("sql.unknown_relation", f"there is no input `{one.name}`", why=f"this step reads {', '.join(known) or 'nothing'}",
-                    fix="name it in `from:`")
+        raise SpecError(
+            "sql.table_in_whole",
+            f"`{one.name}` is a table, and this query looks across rows",
+            why="what looks across rows is held to the end; tables are looked at while rows come",
+            fix="add its columns with a `lookup` step before",
+        )
+    raise SpecError(
+        "sql.unknown_relation",
+        f"there is no input `{one.name}`",
+        why=f"this step reads {', '.join(known) or 'nothing'}",
+        fix="name it in `from:`",
+    )
 
 
 def _repeatable(select: exp.Select) -> None:
     """SpecError where the order of rows decides and nobody says what it is."""
     if (select.args.get("limit") or select.args.get("offset")) and not select.args.get("order"):
-        raise SpecError("sql.limit", "LIMIT without ORDER BY", why="which rows it keeps would be chance", fix="add ORDER BY a unique key")
+        raise SpecError(
+            "sql.limit", "LIMIT without ORDER BY", why="which rows it keeps would be chance", fix="add ORDER BY a unique key"
+        )
     for window in select.find_all(exp.Window):
         if text.is_ranking(window.this.unnest()) and not window.args.get("order") and not window.args.get("alias"):
-            raise SpecError("sql.order_needed", f"`{text.function_name(window.this)}` without ORDER BY in OVER", why="its answer would be chance",
-                            fix="write OVER (PARTITION BY ... ORDER BY ...)")
+            raise SpecError(
+                "sql.order_needed",
+                f"`{text.function_name(window.this)}` without ORDER BY in OVER",
+                why="its answer would be chance",
+                fix="write OVER (PARTITION BY ... ORDER BY ...)",
+            )
 
 
 def _needs(tree: exp.Expression, read: Sequence[exp.Table], input: Relation, by: Sequence[str]) -> tuple[str, ...]:
@@ -114,8 +141,10 @@ def _needs(tree: exp.Expression, read: Sequence[exp.Table], input: Relation, by:
     mine = [one for one in read if one.name.lower() == input.name.lower()]
     for one in mine:
         select = one.find_ancestor(exp.Select)
-        if select is not None and any(isinstance(item, exp.Star) or isinstance(getattr(item, "this", None), exp.Star)
-                                      and not isinstance(item, exp.Count) for item in select.expressions):
+        if select is not None and any(
+            isinstance(item, exp.Star) or (isinstance(getattr(item, "this", None), exp.Star) and not isinstance(item, exp.Count))
+            for item in select.expressions
+        ):
             return tuple(column.name for column in input.columns)
     names = {part.name.lower() for node in columns_in(tree) for part in node.parts}
     names |= {one.name.lower() for join in tree.find_all(exp.Join) for one in join.args.get("using") or []}
@@ -126,8 +155,15 @@ def _needs(tree: exp.Expression, read: Sequence[exp.Table], input: Relation, by:
 
 def _arrival(select: exp.Select, read: Sequence[exp.Table]) -> exp.Table | None:
     """Make aggregates that depend on the order of rows follow their arrival; the relation that has to bring it."""
-    need = [node for item in select.expressions for node in item.find_all(exp.Func) if text.is_aggregate(node)
-            and (known := FUNCTIONS.get(text.function_name(node))) and known.ordered and node.find_ancestor(exp.Select) is select]
+    need = [
+        node
+        for item in select.expressions
+        for node in item.find_all(exp.Func)
+        if text.is_aggregate(node)
+        and (known := FUNCTIONS.get(text.function_name(node)))
+        and known.ordered
+        and node.find_ancestor(exp.Select) is select
+    ]
     if not need:
         return None
     source = select.args["from_"].this if select.args.get("from_") else None
@@ -143,15 +179,21 @@ def _arrival(select: exp.Select, read: Sequence[exp.Table]) -> exp.Table | None:
         return source
     for node in need:
         if not node.find(exp.Order):
-            raise SpecError("sql.order_needed", f"`{text.function_name(node)}` without ORDER BY", why="over a join or an inner query there is no "
-                            "order of arrival", fix=f"write {text.function_name(node)}(x ORDER BY ...)")
+            raise SpecError(
+                "sql.order_needed",
+                f"`{text.function_name(node)}` without ORDER BY",
+                why="over a join or an inner query there is no order of arrival",
+                fix=f"write {text.function_name(node)}(x ORDER BY ...)",
+            )
     return None
 
 
 def _project(one: exp.Table, input: Relation, needs: Sequence[str], arrival: bool) -> None:
     """Put a query of the needed columns in the place of the relation, so that a star never means the hidden ones."""
     names = [*needs, *([text.AT] if arrival else [])]
-    inner = exp.Select(expressions=[text.column(name) for name in names], from_=exp.From(this=exp.Table(this=text.identifier(input.name))))
+    inner = exp.Select(
+        expressions=[text.column(name) for name in names], from_=exp.From(this=exp.Table(this=text.identifier(input.name)))
+    )
     alias = one.args.get("alias") or exp.TableAlias(this=text.identifier(one.name))
     one.replace(exp.Subquery(this=inner, alias=alias))
 
@@ -165,36 +207,55 @@ def _cut(tree: exp.Query, known: Mapping[str, Relation], partition_by: Sequence[
         for name in partition_by:
             for one in known.values():
                 if all(column.name != name for column in one.columns):
-                    raise SpecError("sql.partition_by", f"`{one.name}` has no column `{name}`", fix="`partition_by` names columns of every input")
+                    what = f"`{one.name}` has no column `{name}`"
+                    raise SpecError("sql.partition_by", what, fix="`partition_by` names columns of every input")
         return tuple(partition_by), "cut as `partition_by` says"
-    if not isinstance(tree, exp.Select):
-        return (), "one task: a union of queries"
-    if tree.args.get("with_") or any(node is not tree for node in tree.find_all(exp.Query)):
-        return (), "one task: there is a query inside the query"
-    if tree.args.get("limit") or tree.args.get("offset"):
-        return (), "one task: LIMIT looks at all rows"
-    sources: dict[str, Relation] = {}
-    first = tree.args["from_"].this if tree.args.get("from_") else None
-    joins = tree.args.get("joins") or []
-    for one in [first, *(join.this for join in joins)]:
-        if not isinstance(one, exp.Table):
-            return (), "one task: it reads more than its inputs"
-        sources[one.alias_or_name.lower()] = known[one.name.lower()]
-    limits = [_joined(join, sources) for join in joins]
-    limits += [_named(window.args.get("partition_by") or [], sources) for window in tree.find_all(exp.Window)]
-    grouped = _grouped(tree, sources)
-    limits += [grouped] if grouped is not None else []
+    if reason := _uncut(tree):
+        return (), f"one task: {reason}"
+    assert isinstance(tree, exp.Select)
+    sources = {
+        one.alias_or_name.lower(): known[one.name.lower()]
+        for one in (tree.args["from_"].this, *(join.this for join in tree.args.get("joins") or []))
+    }
+    if {one.name for one in known.values()} - {one.name for one in sources.values()}:
+        return (), "one task: it does not read all of its inputs"
+    limits = _limits(tree, sources)
     if not limits:
         return (), "one task: nothing in the query says what belongs together"
-    common = set.intersection(*limits)
-    common = {name for name in common if len({str(c.type) for one in sources.values() for c in one.columns if c.name.lower() == name}) == 1
-              and all(any(c.name.lower() == name for c in one.columns) for one in sources.values())}
-    if len({one.name for one in known.values()} - {one.name for one in sources.values()}):
-        return (), "one task: it does not read all of its inputs"
+    common = {name for name in set.intersection(*limits) if _alike(name, sources)}
     by = tuple(column.name for column in next(iter(sources.values())).columns if column.name.lower() in common)
-    if not by:
-        return (), "one task: its rows have no key in common"
-    return by, f"cut by {', '.join(by)}"
+    return (by, f"cut by {', '.join(by)}") if by else ((), "one task: its rows have no key in common")
+
+
+def _uncut(tree: exp.Query) -> str:
+    """Why a query of this form cannot be cut; empty if it may."""
+    if not isinstance(tree, exp.Select):
+        return "a union of queries"
+    if tree.args.get("with_") or any(node is not tree for node in tree.find_all(exp.Query)):
+        return "there is a query inside the query"
+    if tree.args.get("limit") or tree.args.get("offset"):
+        return "LIMIT looks at all rows"
+    places = [tree.args["from_"].this if tree.args.get("from_") else None, *(join.this for join in tree.args.get("joins") or [])]
+    return "" if all(isinstance(one, exp.Table) for one in places) else "it reads more than its inputs"
+
+
+def _limits(tree: exp.Select, sources: Mapping[str, Relation]) -> list[set[str]]:
+    """For each clause that looks across rows, the columns in which rows agree that it looks at together."""
+    joins = tree.args.get("joins") or []
+    limits = [_joined(join, sources) for join in joins]
+    # beside an outer join a column of the other side is NULL for rows of different keys: only the first relation's may count
+    first = next(iter(sources)) if any(join.side for join in joins) else ""
+    if first and any(join.side != "LEFT" for join in joins if join.side):
+        first = "!"
+    limits += [_named(window.args.get("partition_by") or [], sources, first) for window in tree.find_all(exp.Window)]
+    grouped = _grouped(tree, sources, first)
+    return limits if grouped is None else [*limits, grouped]
+
+
+def _alike(name: str, sources: Mapping[str, Relation]) -> bool:
+    """Whether every relation has this column, with one type."""
+    types = [str(column.type) for one in sources.values() for column in one.columns if column.name.lower() == name]
+    return len(types) == len(sources) and len(set(types)) == 1
 
 
 def _joined(join: exp.Join, sources: Mapping[str, Relation]) -> set[str]:
@@ -202,40 +263,54 @@ def _joined(join: exp.Join, sources: Mapping[str, Relation]) -> set[str]:
     if join.args.get("using"):
         return {one.name.lower() for one in join.args["using"]}
     condition = join.args.get("on")
+    mine = join.this.alias_or_name.lower()
     found = set()
-    for part in (condition.flatten() if isinstance(condition, exp.And) else [condition]) if condition is not None else []:
+    for part in [] if condition is None else condition.flatten() if isinstance(condition, exp.And) else [condition]:
         bare = part.unnest()
-        if isinstance(bare, exp.EQ) and isinstance(bare.left, exp.Column) and isinstance(bare.right, exp.Column) \
-                and bare.left.name.lower() == bare.right.name.lower() and {bare.left.table.lower(), bare.right.table.lower()} <= set(sources):
+        if not (isinstance(bare, exp.EQ) and isinstance(bare.left, exp.Column) and isinstance(bare.right, exp.Column)):
+            continue
+        tables = {bare.left.table.lower(), bare.right.table.lower()}
+        if bare.left.name.lower() == bare.right.name.lower() and len(tables) == 2 and mine in tables and tables <= set(sources):
             found.add(bare.left.name.lower())
     return found
 
 
-def _named(trees: Sequence[exp.Expression], sources: Mapping[str, Relation]) -> set[str]:
-    return {tree.name.lower() for tree in trees if isinstance(tree, exp.Column)
-            and any(column.name.lower() == tree.name.lower() for one in sources.values() for column in one.columns)}
+def _named(trees: Sequence[exp.Expression], sources: Mapping[str, Relation], first: str) -> set[str]:
+    """The plain columns among these expressions; with `first` only those that are written as its columns."""
+    known = {column.name.lower() for one in sources.values() for column in one.columns}
+    return {
+        tree.name.lower()
+        for tree in trees
+        if isinstance(tree, exp.Column) and tree.name.lower() in known and (not first or tree.table.lower() == first)
+    }
 
 
-def _grouped(tree: exp.Select, sources: Mapping[str, Relation]) -> set[str] | None:
+def _grouped(tree: exp.Select, sources: Mapping[str, Relation], first: str) -> set[str] | None:
     """The plain columns of GROUP BY or DISTINCT; None where the query has neither."""
-    items = {item.alias_or_name.lower(): item.unalias() for item in tree.expressions}
     group, unique = tree.args.get("group"), tree.args.get("distinct")
     if group is not None:
         if any(group.args.get(word) for word in ("grouping_sets", "cube", "rollup", "totals")):
             return set()
-        if group.args.get("all"):
-            return _named([item.unalias() for item in tree.expressions if not any(text.aggregates(item))], sources)
-        chosen = []
-        for one in group.expressions:
-            if isinstance(one, exp.Literal) and not one.is_string and int(one.this) <= len(tree.expressions):
-                one = tree.expressions[int(one.this) - 1].unalias()
-            elif isinstance(one, exp.Column) and not one.table and not _named([one], sources):
-                one = items.get(one.name.lower(), one)
-            chosen.append(one)
-        return _named(chosen, sources)
-    if any(True for item in tree.expressions for _ in text.aggregates(item)) or tree.args.get("having"):
+        return _named(_group_items(tree, group, sources), sources, first)
+    if tree.args.get("having") or any(True for item in tree.expressions for _ in text.aggregates(item)):
         return set()
     if unique is not None:
         on = unique.args.get("on")
-        return _named(on.expressions if on is not None else [item.unalias() for item in tree.expressions], sources)
+        return _named(on.expressions if on is not None else [item.unalias() for item in tree.expressions], sources, first)
     return None
+
+
+def _group_items(tree: exp.Select, group: exp.Expression, sources: Mapping[str, Relation]) -> list[exp.Expression]:
+    """What GROUP BY names, with positions and names of the SELECT replaced by what they stand for."""
+    if group.args.get("all"):
+        return [item.unalias() for item in tree.expressions if not any(text.aggregates(item))]
+    items = {item.alias_or_name.lower(): item.unalias() for item in tree.expressions}
+    found = []
+    for one in group.expressions:
+        if isinstance(one, exp.Literal) and not one.is_string and int(one.this) <= len(tree.expressions):
+            found.append(tree.expressions[int(one.this) - 1].unalias())
+        elif isinstance(one, exp.Column) and not one.table and not _named([one], sources, ""):
+            found.append(items.get(one.name.lower(), one))
+        else:
+            found.append(one)
+    return found
