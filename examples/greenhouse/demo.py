@@ -41,7 +41,7 @@ def main() -> int:
     quarantined(pipeline)
     rows_of("A late row", pipeline.sql(
         "SELECT place, event_time, time_mark, detail FROM quarantine WHERE fate = 'late' ORDER BY event_time LIMIT 1"))
-    rows_of("Alert episodes", pipeline.sql("SELECT * FROM frost ORDER BY at LIMIT 8"))
+    rows_of("Alert episodes", pipeline.sql("SELECT * FROM frost ORDER BY changed_at, house LIMIT 8"))
     rows_of("The newest windows", pipeline.sql("SELECT * FROM climate ORDER BY window_start DESC, house LIMIT 4"))
     folder = WORK.relative_to(Path.cwd()) if WORK.is_relative_to(Path.cwd()) else WORK
     screen.print("[bold]Try next[/]")

@@ -15,7 +15,7 @@ from mainstem.plan.words import Alert
 
 NEEDS = {"k": "string", "_when": "boolean", "_clear": "boolean", "v": "double"}
 COLUMNS = {"k": "string", "episode": "string", "state": "string", "severity": "string", "started_at": "timestamp",
-           "at": "timestamp", "rule": "string", "v": "double"}
+           "changed_at": "timestamp", "rule": "string", "v": "double"}
 
 
 def node(hold: int = 0, rule: str = "frost", order: str = "position") -> object:
@@ -33,7 +33,7 @@ def rows_of(*steps: tuple[int, bool | None, bool | None], k: str = "a") -> list[
 
 def episodes(played: harness.Played) -> list[tuple[str, int, int]]:
     ordered = sorted(played.rows, key=lambda row: (row[AT]["p"], row[AT]["n"]))
-    return [(row["state"], micros(row["started_at"]) // SECOND, micros(row["at"]) // SECOND) for row in ordered]
+    return [(row["state"], micros(row["started_at"]) // SECOND, micros(row["changed_at"]) // SECOND) for row in ordered]
 
 
 @pytest.mark.parametrize("seed", harness.seeds(8))
@@ -52,8 +52,8 @@ def test_every_cut_has_the_episodes_of_the_reference(seed: int) -> None:
     contents = []
     for cut, most in enumerate([10**6, 3, 20]):
         played = play(alert, node(hold), rows, NEEDS, lateness=0, seed=seed * 10 + cut, most=most)
-        assert sorted((row["k"] or "", row["state"], micros(row["started_at"]), micros(row["at"])) for row in played.rows) == wanted
-        assert all(row[AT]["t"] == micros(row["at"]) for row in played.rows)
+        assert sorted((row["k"] or "", row["state"], micros(row["started_at"]), micros(row["changed_at"])) for row in played.rows) == wanted
+        assert all(row[AT]["t"] == micros(row["changed_at"]) for row in played.rows)
         assert played.counts() == {("delivered", ""): 120}
         contents.append(played.content())
     assert contents[0] == contents[1] == contents[2]

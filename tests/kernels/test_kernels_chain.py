@@ -15,7 +15,7 @@ from mainstem.engines.kernels import alert, session, window
 from mainstem.plan.words import Alert, Node, Session, Window
 
 NEEDS = {"k": "string", "v": "int64"}
-EPISODE = {"episode": "string", "state": "string", "severity": "string", "started_at": "timestamp", "at": "timestamp",
+EPISODE = {"episode": "string", "state": "string", "severity": "string", "started_at": "timestamp", "changed_at": "timestamp",
            "rule": "string"}
 SESSION = {"k": "string", "session_id": "string", "session_start": "timestamp", "session_end": "timestamp",
            "closes_at": "timestamp", "n": "int64"}
@@ -67,7 +67,7 @@ def readings(seed: int) -> list[Row]:
     return [Row(0, n, (n * 2 - choose.choice([0, 0, 3, 9, 40])) * SECOND, {"k": choose.choice("ab"), "v": n}) for n in range(120)]
 
 
-@pytest.mark.parametrize("seed", harness.seeds(6))
+@pytest.mark.parametrize("seed", harness.seeds(4))
 def test_an_hour_over_minutes_is_the_hour(seed: int) -> None:
     """A8: the sums over small windows, added up by large ones, are the large windows of the same rows."""
     rows = readings(seed)
@@ -85,7 +85,7 @@ def test_an_hour_over_minutes_is_the_hour(seed: int) -> None:
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("seed", harness.seeds(6))
+@pytest.mark.parametrize("seed", harness.seeds(4))
 def test_alerts_and_sessions_of_windows_are_the_same_for_every_cut(seed: int) -> None:
     rows = readings(seed)
     small = windows(10, "count(*)", NEEDS)

@@ -145,7 +145,7 @@ def _values(scene: Scene, partition: int, block: int) -> _Values:
     temperature = np.where(fault == FAULTS.index("range"), wild, temperature)
     for name, number in (("ahead", -1), ("unknown", -2)):
         own = fault == FAULTS.index(name)
-        sensor, seq = np.where(own, number, sensor), np.where(own, slot, seq)
+        sensor, seq = np.where(own, number, sensor), np.where(own, slot * scene.partitions + partition, seq)
     time = (time + np.where(fault == FAULTS.index("ahead"), _DAY, 0)) // 1000 * 1000      # sensors speak in milliseconds
     return _Values(slot, clock, time, sensor, seq, temperature, humidity, fault, np.full(BLOCK, -1, np.int64), luck)
 

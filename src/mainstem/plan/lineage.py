@@ -9,7 +9,7 @@ from mainstem.plan import sql
 from mainstem.plan.words import Check, Dedupe, Fold, Latest, Map, Node, Over, Plan, Sql
 
 Origin = tuple[str, str]  # (node or table, column)
-_MADE = ("episode", "state", "severity", "started_at", "at", "rule")
+_MADE = ("episode", "state", "severity", "started_at", "changed_at", "rule")
 
 
 def lineage(plan: Plan) -> dict[str, dict[str, tuple[Origin, ...]]]:

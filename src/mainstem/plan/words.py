@@ -139,7 +139,7 @@ class Alert(Frozen, frozen=True, kw_only=True, tag="alert"):
     """Episodes of a condition per key: a row when it fires and one when it is resolved.
 
     The rows it reads have the by columns plus two booleans made by a Sql before it: `_when` and `_clear`.
-    Rows made: by columns, episode (string), state (firing | resolved), severity, started_at, at, rule.
+    Rows made: by columns, episode (string), state (firing | resolved), severity, started_at, changed_at, rule.
     """
 
     rule: str

@@ -23,7 +23,7 @@ _MADE = tuple(
         ("state", "string"),
         ("severity", "string"),
         ("started_at", "timestamp"),
-        ("at", "timestamp"),
+        ("changed_at", "timestamp"),
         ("rule", "string"),
     )
 )
@@ -44,7 +44,7 @@ class AlertOptions(plugs.Options):
 
 
 class Alert:
-    """Output: by columns, `episode`, `state` (firing | resolved), `severity`, `started_at`, `at`, `rule`, then `values`."""
+    """Output: by columns, `episode`, `state` (firing | resolved), `severity`, `started_at`, `changed_at`, `rule`, then `values`."""
 
     kind: ClassVar[str] = "alert"
     Options: ClassVar[Any] = AlertOptions

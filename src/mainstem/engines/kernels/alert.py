@@ -105,7 +105,7 @@ def _matters(keys: np.ndarray, when: np.ndarray, clear: np.ndarray, since: Mappi
 
 
 def _episodes(node: Node, new: pa.Table, events: list[_Event], times: Times) -> pa.Table:
-    """A row per transition: by columns, episode, state, severity, started_at, at, rule, then the values asked for."""
+    """A row per transition: by columns, episode, state, severity, started_at, changed_at, rule, then the values asked for."""
     if not events:
         return nothing(node)
     fold = cast(Fold, node.word)
@@ -118,7 +118,7 @@ def _episodes(node: Node, new: pa.Table, events: list[_Event], times: Times) -> 
         "state": pa.array(["firing" if firing else "resolved" for _, firing, _ in events]),
         "severity": pa.repeat(pa.scalar(body.severity), count),
         "started_at": instants(np.array([start for _, _, start in events], np.int64)),
-        "at": instants(event),
+        "changed_at": instants(event),
         "rule": pa.repeat(pa.scalar(body.rule), count),
     } | {name: rows.column(name) for name in body.values}
     table = pa.table(columns).select([column.name for column in node.columns])
