@@ -39,7 +39,7 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
     found: dict[tuple[Path, str], Problem] = {}
     wrong_shape: dict[Path, list[str]] = {}
     for error in errors:
-        where = locate(data, error["loc"])
+        where = locate(data, error["loc"], absent=error["type"] == "missing")
         if error["type"] in _SHAPES:
             wrong_shape.setdefault(where, []).append(_SHAPES[error["type"]])
             continue
@@ -53,7 +53,8 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
         what = f"{_name(path, where)} must be {' or '.join(dict.fromkeys(shapes))}, not {_shown(here)}"
         problem = _mapping_by_colon(here, (*path, *where), marks) or marks.problem("spec.value", what, (*path, *where))
         found[(*path, *where), what] = problem
-    return list(found.values())
+    colons = {problem.path[:-1] for problem in found.values() if problem.code == "spec.colon"}
+    return [problem for problem in found.values() if problem.code != "spec.missing_key" or problem.path[:-1] not in colons]
 
 
 def _one(kind: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, Any]) -> Problem:
@@ -99,10 +100,12 @@ def _mapping_by_colon(value: Any, place: Path, marks: Marks) -> Problem | None:
     return None
 
 
-def locate(data: Any, loc: Sequence[Any]) -> Path:
+def locate(data: Any, loc: Sequence[Any], *, absent: bool = False) -> Path:
     """The path in the data that a pydantic location means: tags of unions and validators are left out.
 
-    >>> locate({"rules": [{"that": 1}]}, ("rules", "list[Rule]", 0, "that")), locate("x", ("str",)), locate({}, ("a",))
+    `absent`: its last part is a key that the data does not have.
+
+    >>> locate({"rules": [{"that": 1}]}, ("rules", "list[Rule]", 0, "that")), locate({}, ("str",)), locate({}, ("a",), absent=True)
     (('rules', 0, 'that'), (), ('a',))
     """
     path: list[str | int] = []
@@ -111,14 +114,9 @@ def locate(data: Any, loc: Sequence[Any]) -> Path:
         if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int) and part < len(here)):
             path.append(part)
             here = here[part]
-        elif number == len(loc) - 1 and isinstance(here, dict) and _missing(part):
+        elif absent and number == len(loc) - 1:
             path.append(part)
     return tuple(path)
-
-
-def _missing(part: Any) -> bool:
-    """Whether the last part of a location is a key that is not there, not the tag of a union."""
-    return isinstance(part, str) and _WORD.fullmatch(part) is not None
 
 
 def _at(data: Any, where: Path) -> Any:

@@ -26,7 +26,8 @@ VERSION = 1
 DRAFT = "http://json-schema.org/draft-07/schema#"
 _FREE = {"^x-": {"description": "free for you: mainstem does not read it"}}
 _ENV = r"^\$\{"                    # an environment variable may stand for a value of any type
-_WRITE: dict[str, Callable[[Any], str]] = {"duration": format_duration, "size": format_size, "share": lambda value: f"{value * 100:g}%"}
+_WRITE: dict[str, Callable[[Any], str]] = {
+    "duration": format_duration, "size": format_size, "share": lambda value: f"{value * 100:g}%"}
 _PLACES = (("sources", SourceWritten, "sources"), ("tables", TableWritten, "sources"), ("steps", StepWritten, "steps"),
            ("outputs", OutputWritten, "sinks"))
 
@@ -135,12 +136,23 @@ def _draft7(schema: Any) -> Any:
             made[key] = {name: _draft7(item) for name, item in value.items()}
         else:
             made[key] = _draft7(value)
+    _defaults(made)
+    _keywords(made)
+    return made
+
+
+def _defaults(made: dict[str, Any]) -> None:
+    """Defaults as people write them: `5m`, not microseconds."""
     if made.get("title") in _WRITE and isinstance(made.get("default"), int | float):
         made["default"] = _WRITE[made["title"]](made["default"])
     elif "default" in made:
         _nested_default(made)
     if made.get("title") not in _WRITE:
         made.pop("title", None)
+
+
+def _keywords(made: dict[str, Any]) -> None:
+    """What draft-07 says with other words, keys of the user's own, and variables in place of values."""
     if "prefixItems" in made:
         made["items"], made["additionalItems"] = made.pop("prefixItems"), False
     if "$ref" in made and len(made) > 1:                  # draft-07 does not see anything beside a $ref
@@ -153,7 +165,6 @@ def _draft7(schema: Any) -> Any:
         made["pattern"] = f"{made['pattern']}|{_ENV}"
     if "description" in made:
         made["description"] = re.sub(r"\s+", " ", made["description"]).strip()
-    return made
 
 
 def _nested_default(schema: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from ruamel.yaml.events import AliasEvent, DocumentStartEvent, MappingStartEvent
 from mainstem.spec import traps
 from mainstem.spec.problems import Mark, Marks, Path, Problem
 
-_INT = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]+|0x[0-9a-fA-F]+")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True,
                           "false": False, "False": False, "FALSE": False, ".nan": float("nan"), ".NaN": float("nan"),
@@ -28,6 +28,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 MOST_NODES = 20_000      # of one file with its aliases written out: no pipeline comes near
 MOST_DEPTH = 60
 MOST_REPAIRS = 25
+MOST_DIGITS = 400        # a longer number stays a text
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def resolve(text: str) -> Any:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > MOST_DIGITS:
+        return text
     if _INT.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if _FLOAT.fullmatch(text):
@@ -187,7 +190,11 @@ class _Composer:
         if trap := traps.scalar(event, path, self.lines):
             self.tell(trap.code, trap.what, event, why=trap.why, fix=trap.fix, path=path)
             return self.spoil(path)
-        return event.value if event.style else resolve(event.value)
+        try:
+            return _paired(event.value) if event.style else resolve(event.value)
+        except UnicodeDecodeError:
+            self.tell("spec.encoding", "half of a character: a lone surrogate", event, path=path, fix="write the character itself")
+            return self.spoil(path)
 
     def sequence(self, events: Iterator[Any], start: Any, path: Path) -> list[Any] | Broken:
         items: list[Any] = []
@@ -215,7 +222,7 @@ class _Composer:
                 _skip(events, event)
                 _skip(events, next(events))
                 continue
-            key, value = event.value, next(events)
+            key, value = event.value.encode("utf-8", "replace").decode(), next(events)
             if start.flow_style and traps.valueless(event, value, self.lines):
                 self.cut(event, last, path)
                 continue
@@ -247,6 +254,13 @@ class _Composer:
             self.tell("spec.comma", f"a comma ended the value of `{last[0]}`, `{event.value}` is left over", last[1], path=where,
                       why="inside { } a comma separates entries, also in the middle of SQL",
                       fix="put the whole value in quotes, or write it in block style: one `key: value` per line")
+
+
+def _paired(text: str) -> str:
+    """The text with characters that JSON wrote as two escapes (\\ud83c\\udf31) put together; raises on half of one."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    return text
 
 
 def _skip(events: Iterator[Any], event: Any) -> None:
