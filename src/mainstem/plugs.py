@@ -163,6 +163,7 @@ class Scope:
     environment: str
     name: str                         # of the source or output
     partition: str = "source"         # files: the whole source is one partition, or each `file` is
+    complete: bool = False            # `time.complete`: what a growing source has now is all there will be
 
 
 # ---------------------------------------------------------------------------------------------------- sinks
@@ -290,8 +291,24 @@ GROUPS = ("sources", "sinks", "formats", "steps")
 
 
 @functools.cache
-def _found(group: str) -> Mapping[str, Any]:
+def _found(group: str) -> dict[str, Any]:
     return {point.name: point for point in sorted(entry_points(group=f"mainstem.{group}"), key=lambda p: p.name)}
+
+
+class _Given:
+    """Stands where an entry point would, for a plug that was handed in."""
+
+    def __init__(self, name: str, plug: Any) -> None:
+        self.name, self._plug = name, plug
+
+    def load(self) -> Any:
+        return self._plug
+
+
+def register(group: str, plug: Any) -> None:
+    """Know a plug in this process without installing it: for tests and notebooks. One of the same kind is replaced."""
+    _found(group)[plug.kind] = _Given(plug.kind, plug)
+    find.cache_clear()
 
 
 def kinds(group: str) -> tuple[str, ...]:

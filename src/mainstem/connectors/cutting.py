@@ -1,0 +1,155 @@
+"""Cutting files into ranges: at record ends, about equal, small files together, never more than the budget in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mainstem.errors import DataError
+from mainstem.plugs import Budget, Format, Range
+
+POSITION_SHIFT = 40                   # position = file number << 40 | byte offset (or row number)
+HEAD = 64 << 10                       # what `Format.open` sees of a file
+_SMALL, _LARGE = 256 << 10, 8 << 20   # bounds of a range, bytes
+_LONGEST = 64 << 20                   # a record that does not end within so many bytes has no end
+_CHECKED = 4 << 10                    # bytes at both ends of a piece by which `read` knows it again
+_FOUR = 4                             # ranges per epoch, so that two tasks are done at about the same time
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file ready to be cut."""
+
+    number: int
+    partition: int
+    name: str                         # as the book knows it
+    path: Path                        # where its content lies: itself, or its spool file
+    size: int
+    packed: str                       # SHA-256 of the packed file, empty for a plain one
+    final: bool                       # nothing will follow its present end
+
+
+@dataclass
+class Cutter:
+    """Collects pieces of files into ranges until the budget is used up."""
+
+    format: Format
+    budget: Budget
+    ranges: list[Range] = field(default_factory=list)
+    used: int = 0
+    _limit: int = 0                   # bytes of this epoch, known once a piece was looked at
+    _pieces: list[dict[str, Any]] = field(default_factory=list)
+    _facts: list[Mapping[str, Any]] = field(default_factory=list)
+    _partition: int = 0
+    _bytes: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the epoch has enough."""
+        return self.used >= (self._limit or self.budget.bytes)
+
+    def cut(self, content: Content, facts: Mapping[str, Any], done: int) -> int:
+        """Take what the budget allows of a file from `done` on; how far it is read then. Raises DataError, OSError."""
+        if self.format.cut_by == "rows":
+            return self._rows(content, facts, done)
+        if self.format.cut_by == "whole":
+            self._limit = self._limit or self.budget.bytes
+            self._add(content, facts, 0, content.size, check(content.path, 0, content.size), content.final, content.size)
+            return content.size
+        with content.path.open("rb") as file:
+            return self._cut_bytes(content, facts, max(done, int(facts.get("skip", 0))), file)
+
+    def _cut_bytes(self, content: Content, facts: Mapping[str, Any], done: int, file: BinaryIO) -> int:
+        while done < content.size and not self.full:
+            window = min(self._step(file, done), content.size - done)
+            file.seek(done)
+            data, length = b"", 0
+            while not length:
+                data = file.read(window)
+                ends = done + len(data) >= content.size
+                length = self.format.cut(memoryview(data), facts, content.final and ends)
+                if length or ends:
+                    break
+                if window >= _LONGEST:
+                    raise DataError("source.record_too_long", f"a record that begins at byte {done} has no end", where=content.name,
+                                    why=f"none within {_LONGEST} bytes", fix="look at the file there; is it of another format?")
+                window *= 4
+                file.seek(done)
+            if not length:
+                break                                     # the last record of a growing file waits for its end
+            mark = check_bytes(memoryview(data)[:length])
+            last = done + length >= content.size
+            self._add(content, facts, done, length, mark, content.final and last, length)
+            done += length
+        return done
+
+    def _step(self, file: BinaryIO, done: int) -> int:
+        """How many bytes make a range, from how long the records are here."""
+        if not self._limit:
+            file.seek(done)
+            sample = file.read(HEAD)
+            length = len(sample) / max(sample.count(b"\n"), 1)
+            self._limit = int(max(min(self.budget.bytes, self.budget.rows * length), 1))
+        return max(min(self._limit // _FOUR, _LARGE), min(_SMALL, self._limit), 1)
+
+    def _rows(self, content: Content, facts: Mapping[str, Any], done: int) -> int:
+        """Ranges of rows, at the ends of the file's own groups where these are not too large."""
+        total = int(facts["rows"])
+        weight = max(content.size // max(total, 1), 1)
+        self._limit = self._limit or int(max(min(self.budget.bytes, self.budget.rows * weight), 1))
+        ends, place = [], 0
+        for group in facts.get("groups", [total]):
+            place += group
+            ends.append(place)
+        step = max(self.budget.rows // _FOUR, 1)
+        mark = check(content.path, 0, content.size)
+        small = {key: value for key, value in facts.items() if key != "groups"}
+        while done < total and not self.full:
+            end = max((one for one in ends if done < one <= done + step), default=min(done + step, total))
+            self._add(content, small, done, end - done, mark, end == total, (end - done) * weight)
+            done = end
+        return content.size if done >= total else done
+
+    def _add(self, content: Content, facts: Mapping[str, Any], at: int, length: int, mark: str, final: bool, weight: int) -> None:
+        if self._pieces and (content.partition != self._partition or self._bytes + weight > self._aim()):
+            self.flush()
+        if facts not in self._facts:
+            self._facts.append(facts)
+        self._pieces.append({"n": content.number, "file": content.name, "at": at, "len": length, "size": content.size,
+                             "check": mark, "final": final, "facts": self._facts.index(facts), "packed": content.packed})
+        self._partition = content.partition
+        self._bytes += weight
+        self.used += weight
+
+    def _aim(self) -> int:
+        return max(min((self._limit or self.budget.bytes) // _FOUR, _LARGE), _SMALL)
+
+    def flush(self) -> None:
+        """Close the range that is being filled."""
+        if self._pieces:
+            first, last = self._pieces[0], self._pieces[-1]
+            self.ranges.append(Range(self._partition, first["n"] << POSITION_SHIFT | first["at"],
+                                     last["n"] << POSITION_SHIFT | last["at"] + last["len"],
+                                     {"pieces": self._pieces, "facts": self._facts}))
+        self._pieces, self._facts, self._bytes = [], [], 0
+
+
+def check(path: Path, at: int, length: int) -> str:
+    """By what [at, at + length) of a file is known again: a hash of both of its ends."""
+    with path.open("rb") as file:
+        file.seek(at)
+        head = file.read(min(length, _CHECKED))
+        file.seek(at + max(length - _CHECKED, 0))
+        return _mark(head + file.read(min(length, _CHECKED)))
+
+
+def check_bytes(data: bytes | memoryview) -> str:
+    """The same of bytes in memory."""
+    return _mark(bytes(data[:_CHECKED]) + bytes(data[max(len(data) - _CHECKED, 0):]))
+
+
+def _mark(ends: bytes) -> str:
+    return hashlib.sha256(ends).hexdigest()[:16]

@@ -1,0 +1,283 @@
+"""The source `files`: one file, a folder or a glob; every byte once, whatever files are called and however they grow.
+
+A file is known by its content, not by its name: renamed or touched it stays read, appended it yields its new rows, the same
+content under another name is reported and left. A bad file is a named outcome and costs only itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from mainstem.clock import Clock, SystemClock
+from mainstem.connectors import cutting, known, listing, spool
+from mainstem.connectors.changes import Changes
+from mainstem.connectors.cutting import POSITION_SHIFT, Content, Cutter
+from mainstem.connectors.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
+from mainstem.errors import DataError, SpecError
+from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
+from mainstem.quantities import Duration, Size
+
+_FACTS_KEPT = 10_000                  # what Format.open said of so many files is remembered
+
+
+class FilesOptions(Options):
+    """Which files, and what to do when they are packed, repeated, changed or still being written."""
+
+    path: str = Field(min_length=1, description="A file, a folder (its own files), or a glob like `inbox/**/*.csv`; "
+                                                "relative to the project.")
+    complete: bool = Field(False, description="What is there now is all there will be: a folder or glob comes to an end, "
+                                              "and a last line without line end is a line.")
+    min_age: Duration = Field(0, description="In a folder or glob: leave files alone until they were not written for so long.")
+    replaced: Literal["error", "reread", "ignore"] = Field(
+        "error", description="A known name with another content: stop, read it as a new file, or leave it (and say so).")
+    duplicates: Literal["skip", "read"] = Field(
+        "skip", description="The same content under another name: report and leave it, or read it again.")
+    compression: Literal["auto", "none", "gz", "zst"] = Field("auto", description="Packed files; auto goes by their first bytes.")
+    max_unpacked: Size = Field(16 << 30, description="The most that one packed file may become, like 16GiB.")
+    max_ratio: int = Field(250, ge=2, description="The most that a packed file may grow by, counted on what comes out.")
+
+    @property
+    def growing(self) -> bool:
+        """Whether more may come than is there now: a folder or a glob; one plain file is complete."""
+        return not self.complete and listing.many(self.path)
+
+
+class Files:
+    """The source `files`."""
+
+    kind: ClassVar[str] = "files"
+    Options: ClassVar[type[Options]] = FilesOptions
+    resumes: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
+    clock: Clock = SystemClock()      # judges `min_age` only
+
+    def __init__(self, options: FilesOptions, format: Format, scope: Scope) -> None:
+        self.options, self.format, self.scope = options, format, scope
+        self.complete = not options.growing or scope.complete
+        self.path = Path(scope.project) / options.path
+        self.folder = Path(scope.work) / "spool" / scope.name
+        self.limits = spool.Limits(options.max_unpacked, options.max_ratio)
+        self._facts: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self._names: dict[int, str] = {}
+
+    @property
+    def bounded(self) -> bool:
+        return self.complete
+
+    # ------------------------------------------------------------------------------------------------ discover
+
+    def discover(self, progress: Mapping[str, Any] | None, budget: Budget) -> Discovery:
+        """Look at the folder, compare with what is known, and cut what is unread into ranges."""
+        book = known.load(self.folder, progress)
+        found, refused = listing.matches(self.path)
+        if not found and self.complete and not listing.many(self.options.path) and not book.files:
+            raise self._nothing()
+        here = [(self._name(entry.path), entry) for entry in found]
+        oldest = self.clock.now() * 1000 - self.options.min_age * 1000
+        young = set() if self.complete else {name for name, entry in here if self.options.min_age and entry.modified > oldest}
+        changes = Changes(book, self.options.replaced, self._print, self.format.cut_by != "bytes")
+        changes.compare(here, young)
+        for folder in refused:
+            if progress is None:
+                changes.note(folder, "unreadable")
+        cutter = Cutter(self.format, budget)
+        left = False
+        for number in sorted(book.files):
+            file = book.files[number]
+            if not self._pending(file):
+                continue
+            if cutter.full:
+                left = True
+                break
+            left |= self._take(changes, cutter, file)
+        cutter.flush()
+        self._names = {number: file.path for number, file in book.files.items()}
+        parts, drained = self._partitions(book, left)
+        return Discovery(tuple(cutter.ranges), book.save(), parts, drained, ended=self.complete and not left,
+                         notes=tuple(changes.notes))
+
+    def _pending(self, file: Known) -> bool:
+        if file.state in (NEW, READING):
+            return True
+        return self.complete and file.state == DONE and file.outcome == "unfinished"      # it will not be finished any more
+
+    def _take(self, changes: Changes, cutter: Cutter, file: Known) -> bool:
+        """Read on in one file; whether there is more of it than the budget allowed."""
+        book = changes.book
+        try:
+            content = self._content(file)
+            if not content.size:
+                self._rest(changes, file.but(size=0, packed=content.packed), "empty")
+                return False
+            if file.state == NEW and self._repeats(changes, file, content):
+                return False
+            facts = self._open(file, content)
+            if facts is None:
+                self._rest(changes, file.but(size=content.size), "unfinished")
+                return False
+            done = cutter.cut(content, facts, file.done)
+        except (DataError, OSError) as error:
+            changes.put_aside(file, error)
+            return False
+        more = done < content.size and cutter.full
+        whole = self.format.cut_by != "bytes"
+        mark_of = content.size if whole else done
+        now = file.but(state=READING if more else DONE, done=done, size=content.size, packed=content.packed, outcome="",
+                       print=known.fingerprint(content.path, mark_of) or "", print_of=mark_of)
+        if more or done >= content.size:
+            book.put(now)
+        else:
+            self._rest(changes, now.but(outcome=file.outcome), "unfinished")
+        return more
+
+    @staticmethod
+    def _rest(changes: Changes, file: Known, outcome: str) -> None:
+        """Nothing to read of it for now; it is looked at again when somebody writes to it. Said once."""
+        if file.outcome != outcome:
+            changes.note(file.path, outcome)
+        changes.book.put(file.but(state=DONE, outcome=outcome))
+
+    def _repeats(self, changes: Changes, file: Known, content: Content) -> bool:
+        """Whether this content was read under another name already."""
+        if self.options.duplicates == "read" or not changes.book.has_size(content.size):
+            return False
+        mine = known.fingerprint(content.path, content.size) or ""
+        other = changes.book.like(content.size, mine)
+        if other is None or other.number == file.number or not self._equal(other, content):
+            return False
+        changes.note(file.path, "duplicate", f"the same content as {other.path}")
+        changes.book.put(file.but(state=DONE, done=content.size, size=content.size, print=mine, print_of=content.size,
+                                  packed=content.packed, outcome="duplicate"))
+        return True
+
+    def _equal(self, other: Known, content: Content) -> bool:
+        """Compare byte by byte where the other file is still there; else its fingerprint has to do."""
+        path = self.folder / f"{other.packed}.raw" if other.packed else self._path(other.path)
+        if other.state == GONE or not path.is_file() or path.stat().st_size < content.size:
+            return True
+        return known.same_content(path, content.path, content.size)
+
+    def _open(self, file: Known, content: Content) -> Mapping[str, Any] | None:
+        """What the format says of the file; None while a growing file has not even its first line."""
+        key = (file.number, content.packed)
+        if key not in self._facts:
+            with content.path.open("rb") as opened:
+                head = opened.read(cutting.HEAD)
+            if not content.final and self.format.cut_by == "bytes" and len(head) < cutting.HEAD and b"\n" not in head:
+                return None
+            if len(self._facts) >= _FACTS_KEPT:
+                self._facts.clear()
+            self._facts[key] = self.format.open(str(content.path), head)
+        return self._facts[key]
+
+    def _partitions(self, book: Book, left: bool) -> tuple[dict[int, str], frozenset[int]]:
+        if self.scope.partition != "file":
+            return {0: self.scope.name}, frozenset() if left else frozenset({0})
+        parts = {number: file.path for number, file in book.files.items()}
+        return parts, frozenset(number for number, file in book.files.items() if file.state in (DONE, GONE, ASIDE))
+
+    # -------------------------------------------------------------------------------------------------- content
+
+    def _content(self, file: Known) -> Content:
+        """Where a file's content lies: itself, or unpacked in the spool."""
+        path = self._path(file.path)
+        partition = file.number if self.scope.partition == "file" else 0
+        codec = spool.packing(path, self.options.compression)
+        if codec is None:
+            return Content(file.number, partition, file.path, path, path.stat().st_size, "", self.complete)
+        unpacked = self.folder / f"{file.packed}.raw"
+        if file.state == READING and file.packed and unpacked.is_file():
+            return Content(file.number, partition, file.path, unpacked, unpacked.stat().st_size, file.packed, True)
+        packed, size = spool.unpack(path, codec, self.folder, self.limits)
+        return Content(file.number, partition, file.path, self.folder / f"{packed}.raw", size, packed, True)
+
+    def _print(self, name: str, size: int, packed: str) -> str | None:
+        """The fingerprint of the first `size` bytes of a file's content as it is now."""
+        path = self._path(name)
+        codec = spool.packing(path, self.options.compression)
+        if codec is None:
+            return known.fingerprint(path, size)
+        fresh, _ = spool.unpack(path, codec, self.folder, self.limits)
+        found = known.fingerprint(self.folder / f"{fresh}.raw", size)
+        if fresh != packed:
+            (self.folder / f"{fresh}.raw").unlink(missing_ok=True)
+        return found
+
+    def _path(self, name: str) -> Path:
+        return Path(self.scope.project) / name
+
+    def _name(self, path: str) -> str:
+        """A path as the book knows it: relative to the project where it lies in it, so that a project may move."""
+        start = self.scope.project.rstrip("/") + "/"
+        return path[len(start):] if path.startswith(start) else os.path.normpath(path)
+
+    def _nothing(self) -> SpecError:
+        near = [entry.name for entry in self.path.parent.iterdir()] if self.path.parent.is_dir() else []
+        close = difflib.get_close_matches(self.path.name, near, 1)
+        return SpecError("source.no_file", f"there is no file {self.options.path}", where=self.scope.name,
+                         why="" if self.path.parent.is_dir() else f"there is no folder {self.path.parent}",
+                         fix=f"did you mean `{close[0]}`?" if close else "paths are relative to the project folder")
+
+    # ----------------------------------------------------------------------------------------------------- read
+
+    def read(self, range: Range) -> Sequence[Chunk]:
+        """The pieces of the range, one chunk each. Raises DataError `source.changed` if a file is not what it was."""
+        return [self._piece(piece, range.ref["facts"][piece["facts"]]) for piece in range.ref["pieces"]]
+
+    def _piece(self, piece: Mapping[str, Any], facts: Mapping[str, Any]) -> Chunk:
+        try:
+            path = self._readable(piece)
+            if self.format.cut_by == "rows":
+                if path.stat().st_size != piece["size"] or cutting.check(path, 0, piece["size"]) != piece["check"]:
+                    raise _changed(piece, "its content is another one")
+                return Chunk(b"", piece["n"] << POSITION_SHIFT | piece["at"], piece["final"], str(path),
+                             {**facts, "first": piece["at"], "count": piece["len"]})
+            with path.open("rb") as file:
+                file.seek(piece["at"])
+                data = file.read(piece["len"])
+        except OSError as error:
+            raise _changed(piece, f"it cannot be read any more: {error.strerror or error}") from error
+        if len(data) != piece["len"] or cutting.check_bytes(data) != piece["check"]:
+            raise _changed(piece, "its content is another one")
+        return Chunk(data, piece["n"] << POSITION_SHIFT | piece["at"], piece["final"],
+                     str(path) if self.format.cut_by == "whole" else None, facts)
+
+    def _readable(self, piece: Mapping[str, Any]) -> Path:
+        path = self._path(piece["file"])
+        if not piece["packed"]:
+            return path
+        unpacked = self.folder / f"{piece['packed']}.raw"
+        if not unpacked.is_file() or unpacked.stat().st_size != piece["size"]:
+            fresh, _ = spool.unpack(path, spool.packing(path, self.options.compression) or "gzip", self.folder, self.limits)
+            if fresh != piece["packed"]:
+                raise _changed(piece, "the packed file is another one")
+        return unpacked
+
+    def place(self, range_or_position: Mapping[str, Any]) -> str:
+        """`inbox/a.csv:1042`: file and byte of the record; `inbox/a.parquet row 7` where rows are counted."""
+        position = int(range_or_position.get("position", range_or_position.get("start", 0)))
+        number, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
+        pieces = (range_or_position.get("ref") or {}).get("pieces", ())
+        name = next((piece["file"] for piece in pieces if piece["n"] == number), self._names.get(number, f"file {number}"))
+        return f"{name} row {offset}" if self.format.cut_by == "rows" else f"{name}:{offset}"
+
+    def acknowledge(self, progress: Mapping[str, Any]) -> None:
+        """Forget older books, and the unpacked content of files that were read to their end (it can be made again)."""
+        known.forget(self.folder, progress)
+        if not self.folder.is_dir() or not any(self.folder.glob("*.raw")):
+            return
+        book = known.load(self.folder, progress)
+        for file in book.files.values():
+            if file.packed and file.state in (DONE, GONE):
+                (self.folder / f"{file.packed}.raw").unlink(missing_ok=True)
+
+
+def _changed(piece: Mapping[str, Any], why: str) -> DataError:
+    return DataError("source.changed", f"{piece['file']} is not the file that was planned", where=f"{piece['file']}:{piece['at']}",
+                     why=why, fix="restore it and start again; the plan of this epoch names exactly these bytes")
