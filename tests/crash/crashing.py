@@ -61,7 +61,7 @@ import pyarrow as pa
 def add(rows):
     return rows.append_column("luck", pa.array([random.randrange(10**12) for _ in range(rows.num_rows)], pa.int64()))
 """
-FLAGS = {"epoch": {"rows": 400}, "tasks": 2}
+FLAGS = {"epoch": {"rows": 150}, "tasks": 2}
 
 
 def make(folder: Path, outputs: int = 2, noisy: bool = False, rows: int = ROWS, seed: int = 3) -> Path:

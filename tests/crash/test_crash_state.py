@@ -41,7 +41,7 @@ def test_a_damaged_state_file_is_a_clear_stop(damage: str, tmp_path: Path) -> No
     assert content(file) == content(clean)
 
 
-_RUN = "import sys; from mainstem import project; project.open(sys.argv[1], flags={'epoch': {'rows': 400}}).run(each=True)"
+_RUN = "import sys; from mainstem import project; project.open(sys.argv[1], flags={'epoch': {'rows': 150}}).run(each=True)"
 
 
 def test_a_table_deleted_behind_our_back_is_refused_and_rebuild_works(tmp_path: Path) -> None:

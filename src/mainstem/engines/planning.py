@@ -20,15 +20,18 @@ from mainstem.plan.words import Fold, Node, Read
 from mainstem.plugs import Budget, Discovery
 
 
+_USUAL = Budget(300_000, 32 << 20)
+
+
 @dataclass(frozen=True)
 class Wish:
     """How the person wants the run to go."""
 
-    follow: bool = False                  # go on when the input is exhausted, and publish every epoch
-    flush: bool = False                   # close every window at the end, even of growing input
-    budget: Budget = field(default_factory=lambda: Budget(300_000, 32 << 20))
-    each: bool = False                    # publish every epoch, though the run ends
-    only_orders: bool = False             # carry out the pending replays and nothing else
+    follow: bool = False  # go on when the input is exhausted, and publish every epoch
+    flush: bool = False  # close every window at the end, even of growing input
+    budget: Budget | None = None          # about how much one epoch takes; 300,000 rows if nobody says
+    each: bool = False  # publish every epoch, though the run ends
+    only_orders: bool = False  # carry out the pending replays and nothing else
 
 
 @dataclass
@@ -53,11 +56,22 @@ class Planner:
         live = {name: self._live(self.site.plan.node(name), discovery, last) for name, discovery in found.items()}
         folds = {fold.name for fold in self.site.plan.of(Fold)}
         plan = EpochPlan(
-            epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
-            release=release, clock=max(last.clock, self.clock.now()), ranges=ranges,
-            progress={name: dict(discovery.progress) for name, discovery in found.items()}, carry=last.carry, marks=last.marks,
-            live=live, tables={}, state=[file for file in last.state if file.node in folds], publish="epoch" if self.wish.follow or self.wish.each else "run",
-            outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes])
+            epoch=epoch,
+            incarnation=incarnation,
+            pipeline=self.site.place.pipeline,
+            environment=self.site.place.environment,
+            release=release,
+            clock=max(last.clock, self.clock.now()),
+            ranges=ranges,
+            progress={name: dict(discovery.progress) for name, discovery in found.items()},
+            carry=last.carry,
+            marks=last.marks,
+            live=live,
+            tables={},
+            state=[file for file in last.state if file.node in folds],
+            publish="epoch" if self.wish.follow or self.wish.each else "run",
+            outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes],
+        )
         plan.flushed = self._flushed(plan)
         plan.closing = not ranges and ended and self._unclosed(last, head)
         if ranges or plan.closing or plan.outcomes or self._moves(plan, last):
@@ -67,13 +81,30 @@ class Planner:
     def _replay(self, order: orders.Order, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan:
         """An epoch of its own that carries out one replay order and leaves time and positions as they are."""
         if head is None or not head.last:
-            raise RefusedError("replay.unpublished", "an unfinished run has not published what is quarantined", where=str(self.site.work),
-                               fix="finish it with `mainstem run`, then replay")
+            raise RefusedError(
+                "replay.unpublished",
+                "an unfinished run has not published what is quarantined",
+                where=str(self.site.work),
+                fix="finish it with `mainstem run`, then replay",
+            )
         return EpochPlan(
-            epoch=epoch, incarnation=incarnation, pipeline=self.site.place.pipeline, environment=self.site.place.environment,
-            release=release, clock=max(head.clock, self.clock.now()), ranges={}, progress=head.progress, carry=head.carry,
-            marks=head.marks, live=head.live, tables={}, state=head.state, publish="epoch", closing=head.closing,
-            orders=[msgspec.to_builtins(order)])
+            epoch=epoch,
+            incarnation=incarnation,
+            pipeline=self.site.place.pipeline,
+            environment=self.site.place.environment,
+            release=release,
+            clock=max(head.clock, self.clock.now()),
+            ranges={},
+            progress=head.progress,
+            carry=head.carry,
+            marks=head.marks,
+            live=head.live,
+            tables={},
+            state=head.state,
+            publish="epoch",
+            closing=head.closing,
+            orders=[msgspec.to_builtins(order)],
+        )
 
     def ended(self, head: Prepared | None) -> bool:
         """Whether every source has complete input and has been read to its end."""
@@ -81,7 +112,7 @@ class Planner:
         return all(self._discover(node, last).ended for node in self.site.plan.of(Read))
 
     def _discover(self, node: Node, last: Prepared) -> Discovery:
-        return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget)  # type: ignore[no-any-return]
+        return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget or _USUAL)  # type: ignore[no-any-return]
 
     def _live(self, node: Node, discovery: Discovery, last: Prepared) -> dict[int, str]:
         """What every partition is to the watermark now."""

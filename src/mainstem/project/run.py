@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import threading
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ def run(
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
-                new, Wish(follow, flush, budget or _budget(opened), each, only_orders), max_epochs
+                new, Wish(follow, flush, budget, each, only_orders), max_epochs
             )
         except BaseException as error:
             ledger.failed(error)
@@ -113,9 +114,10 @@ def known_engine(name: str) -> None:
         raise SpecError("engine.unknown", f"there is no engine {name!r}", fix="engines here: local")
 
 
-def _budget(opened: Opened) -> Budget:
+def _budget(opened: Opened, record: float = 200.0) -> Budget:
+    """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
     rows = opened.settings.epoch_rows
-    return Budget(rows, max(1 << 20, min(opened.settings.memory // 16, rows * 200)))
+    return Budget(rows, int(max(4096, min(opened.settings.memory // 16, rows * record))))
 
 
 def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[Journal, bool]:
@@ -212,12 +214,14 @@ class _Runner:
         self.notes: dict[str, dict[str, int]] = {}
         self.files: list[dict[str, Any]] = []
         self.epochs = self.rows = 0
+        self.record = 200.0                   # bytes of a usual record, learned from epoch to epoch
 
     def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
         began = self.clock.monotonic()
         signals.tell("run.started", pipeline=self.opened.name, release=new, incarnation=self.home.incarnation)
         self._recover()
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
+        self.adapts = wish.budget is None
         planner = Planner(loop.site, self.clock, wish)
         why = "end"
         while True:
@@ -227,6 +231,8 @@ class _Runner:
             if max_epochs is not None and self.epochs >= max_epochs:
                 why = "limit"
                 break
+            if self.adapts:
+                planner.wish = dataclasses.replace(wish, budget=_budget(self.opened, self.record))
             plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
             if plan is None:
                 if not wish.follow:
@@ -267,6 +273,9 @@ class _Runner:
         prepared = loop.run(plan)
         self.epochs += 1
         self.rows += prepared.rows
+        taken = sum(range_["end"] - range_["start"] for ranges in plan.ranges.values() for range_ in ranges)
+        if prepared.rows and taken > prepared.rows:
+            self.record = taken / prepared.rows
         law.add(self.total, prepared.account)
         for node, counts in prepared.notes.items():
             mine = self.notes.setdefault(node, {})
