@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from mainstem import plancodes
 from mainstem.errors import SpecError
 
 
@@ -214,7 +215,7 @@ CODES: dict[str, Code] = {
     # ---- the ledger ----------------------------------------------------------------------------------------------
     "ledger.busy": Code(
         "the ledger is locked",
-        "Another process kept the ledger locked for longer than a writer waits. Nothing is lost: the ledger only mirrors manifests.",
+        "Another process kept the ledger locked for longer than a writer waits. Nothing is lost: it only mirrors manifests.",
         "Try again; if it stays so, look for a process that holds the file, as an open database browser does."),
     "ledger.damaged": Code(
         "the ledger is damaged",
@@ -228,6 +229,8 @@ CODES: dict[str, Code] = {
         "the ledger cannot be used",
         "The database of the ledger refused: no permission, no room, or nobody answers at its address.",
         "Make its folder writable, make room, or correct `ledger:` in mainstem.yaml; then start again."),
+    # ---- the plan, its steps and their SQL ----------------------------------------------------------------------
+    **{code: Code(*page) for code, page in plancodes.PAGES.items()},
     # ---- ours ----------------------------------------------------------------------------------------------------
     "bug.unexpected": Code(
         "an error that mainstem did not expect",

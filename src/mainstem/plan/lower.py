@@ -27,7 +27,7 @@ def single(lowering: Lowering) -> Input | None:
         return lowering.inputs[0]
     names = ", ".join(one.name for one in lowering.inputs) or "nothing"
     lowering.problem(
-        "plan.inputs",
+        "step.inputs",
         f"this step reads exactly one input, not {names}",
         fix="bring them together before it: sql: SELECT * FROM a UNION ALL SELECT * FROM b",
     )
@@ -54,13 +54,13 @@ def keys(lowering: Lowering, input: Input, names: Sequence[str], *at: str | int)
             column = sql.key_column(name, input.columns)
             if column.type.name in ("list", "struct", "json"):
                 raise SpecError(
-                    "plan.key_type",
+                    "step.key",
                     f"`{name}` is a {column.type} and cannot be a key",
                     why="keys are compared and hashed",
                     fix="take a field of it in a `sql` step before",
                 )
             if column in found:
-                raise SpecError("plan.key_twice", f"`{name}` stands twice", fix="write it once")
+                raise SpecError("step.key", f"`{name}` stands twice", fix="write it once")
             found.append(column)
     return tuple(found) if len(found) == len(names) else None
 

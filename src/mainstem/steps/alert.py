@@ -64,7 +64,7 @@ class Alert:
         for column in (*by, *values):
             if column.name.lower() in made:
                 lowering.problem(
-                    "alert.clash",
+                    "step.clash",
                     f"`{column.name}` is a column that the alert makes itself",
                     at=("by",),
                     fix="rename it in a `sql` step before",

@@ -58,7 +58,7 @@ class Check:
         if source is None:
             return []
         if not options:
-            lowering.problem("check.empty", "this check has no rule", fix="write `- that: ...`")
+            lowering.problem("step.empty", "this check has no rule", fix="write `- that: ...`")
             return []
         given = [RuleOptions(that=one) if isinstance(one, str) else one for one in options]
         columns = source.columns
@@ -68,7 +68,7 @@ class Check:
             with reporting(lowering, place, *([] if isinstance(options[place], str) else ["that"])):
                 name = one.name or _free(slug(one.that), names)
                 if name in names:
-                    raise SpecError("check.name_twice", f"two rules are called `{name}`", fix="give one another name")
+                    raise SpecError("step.name_twice", f"two rules are called `{name}`", fix="give one another name")
                 names.add(name)
                 ((_, that, _),) = sql.computed([(name, one.that)], relation(source), lowering.binder, "boolean")
                 rules.append(Rule(name=name, that=that, action=one.otherwise))

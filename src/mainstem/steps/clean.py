@@ -83,7 +83,7 @@ def _layer(
         return None
     name = rule.name or f"clean_{column.name}"
     if name in names:
-        lowering.problem("clean.name_twice", f"two rules are called `{name}`", at=(place,), fix="give one another name")
+        lowering.problem("step.name_twice", f"two rules are called `{name}`", at=(place,), fix="give one another name")
         return None
     names.add(name)
     old, value = quote(column.name), f"CAST(({new}) AS {column.type.duckdb})"

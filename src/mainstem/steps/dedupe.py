@@ -35,7 +35,7 @@ class Dedupe:
         if source is None:
             return []
         if options.within <= 0:
-            lowering.problem("dedupe.within", "a horizon must last some time", at=("within",), fix="write `within: 10m`")
+            lowering.problem("step.duration", "a horizon must last some time", at=("within",), fix="write `within: 10m`")
         by = keys(lowering, source, options.by, "by")
         if not timed(lowering, source) or by is None:
             return []

@@ -123,7 +123,7 @@ def _keys(options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowerin
                 )
             found.append((mine.name, its.name))
         if not found:
-            raise SpecError("lookup.no_key", "`on` names no column", fix="write `on: [key]`")
+            raise SpecError("step.key", "`on` names no column", fix="write `on: [key]`")
         key = lowering.key(options.table)
         missing = [name for name in key if name not in [there for _, there in found]]
         if not options.many and (missing or not key):
@@ -152,7 +152,7 @@ def _taken(
             name = options.prefix + here
             if name.lower() in names:
                 raise SpecError(
-                    "lookup.clash",
+                    "step.clash",
                     f"`{name}` is already a column of `{rows.name}`",
                     fix=f"give it another name: `take: {{{options.table}_{there}: {there}}}`, or set `prefix:`",
                 )

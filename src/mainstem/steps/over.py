@@ -39,14 +39,14 @@ class Over:
         if source is None:
             return []
         if options.range <= 0:
-            lowering.problem("over.range", "a range must last some time", at=("range",), fix="write `range: 24h`")
+            lowering.problem("step.duration", "a range must last some time", at=("range",), fix="write `range: 24h`")
         by = keys(lowering, source, options.by, "by")
         if not timed(lowering, source) or by is None:
             return []
         names = tuple(column.name for column in by)
         with reporting(lowering, "select"):
             if not siblings.get("select"):
-                raise SpecError("over.select", "an `over` step needs a `select`", fix="write `select: avg(x) AS x_mean`")
+                raise SpecError("step.select", "an `over` step needs a `select`", fix="write `select: avg(x) AS x_mean`")
             made = sql.rolling(siblings["select"], names, options.range, source.columns, lowering.binder)
             word = Fold(
                 body=OverBody(range=options.range, query=made.sql, late=options.late),

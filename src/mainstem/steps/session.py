@@ -41,7 +41,7 @@ class Session:
         if source is None:
             return []
         if options.gap <= 0:
-            lowering.problem("session.gap", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
+            lowering.problem("step.duration", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
         by = keys(lowering, source, options.by, "by")
         if not timed(lowering, source) or by is None:
             return []
@@ -55,7 +55,7 @@ class Session:
         having = siblings.get("having") or ""
         with reporting(lowering, "select"):
             if not siblings.get("select"):
-                raise SpecError("session.select", "a session needs a `select`", fix="write `select: count(*) AS rows`")
+                raise SpecError("step.select", "a session needs a `select`", fix="write `select: count(*) AS rows`")
             made = sql.grouped(
                 siblings["select"],
                 having,

@@ -75,7 +75,7 @@ class Window:
         having = siblings.get("having") or ""
         with reporting(lowering, "select"):
             if not siblings.get("select"):
-                raise SpecError("window.select", "a window needs a `select`", fix="write `select: count(*) AS rows`")
+                raise SpecError("step.select", "a window needs a `select`", fix="write `select: count(*) AS rows`")
             made = sql.grouped(
                 siblings["select"], having, [column.name for column in by], _FIXED, (), source.columns, lowering.binder
             )
@@ -104,7 +104,7 @@ class Window:
 
 def _sizes(options: WindowOptions, every: int, lowering: plugs.Lowering) -> None:
     if options.size <= 0 or every <= 0:
-        lowering.problem("window.size", "a window must last some time", at=("size",), fix="write `size: 1m`")
+        lowering.problem("step.duration", "a window must last some time", at=("size",), fix="write `size: 1m`")
     elif every > options.size:
         lowering.problem(
             "window.every",
