@@ -51,9 +51,13 @@ def main() -> NoReturn:
 def invoke(arguments: Sequence[str]) -> int:
     """Carry out one command line; its exit code. Never raises but for SystemExit of a second signal."""
     try:
-        code = typer.main.get_command(app).main(list(arguments), prog_name="mainstem", standalone_mode=False)
+        command = typer.main.get_command(app)
+        with command.make_context("mainstem", list(arguments)) as context:
+            command.invoke(context)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return 0
+    except typer.Exit as asked:
+        return asked.exit_code
     except MainstemError as error:
         complain(error)
         return error.exit_code

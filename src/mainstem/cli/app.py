@@ -45,7 +45,7 @@ FileOption = Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", 
 Environment = Annotated[str | None, typer.Option("--environment", "-e", metavar="NAME", help="Which environment of mainstem.yaml.",
                                                  show_default="$MAINSTEM_ENV, else default")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key of mainstem.yaml for this "
-                                                    "command, like `--set engine.tasks=1`; may be repeated.")]
+                                                    "command, like `--set tasks=1`; may be repeated.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How data is printed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every point of the epoch protocol, too.")]
