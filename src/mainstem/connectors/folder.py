@@ -1,0 +1,231 @@
+"""The sink `files`: plain files in any format that can be written, each epoch visible in one step or not at all.
+
+    out/climate/0000000001/part-....csv        the files of a commit
+    out/climate/0000000001/_commit.json        its transaction, files, rows and hashes
+    out/climate/.staged/                       files that no commit has taken yet
+    out/climate/.mainstem.json                 identity, format and columns
+
+A commit links its staged files into a hidden folder, writes the record and renames the folder to the next number. Who
+comes second finds the name taken, looks again and takes the next one, or finds its transaction there.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from mainstem import durable, signals
+from mainstem.clock import Clock, SystemClock, uuid7
+from mainstem.columns import Columns
+from mainstem.errors import Bug, ConcurrencyError, DataError, RefusedError, SpecError, TransientError
+from mainstem.plugs import Chunk, Committed, Format, Options, Scope, Staged, Transaction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TRIES = 12
+_NUMBER = re.compile(r"^\d{10}$")
+
+
+class FolderOptions(Options):
+    """Where the files go."""
+
+    path: str = Field(min_length=1, description="Folder of the files, relative to the project; every commit gets a folder in it.")
+
+
+class Folder:
+    """The sink `files`."""
+
+    kind: ClassVar[str] = "files"
+    Options: ClassVar[type[Options]] = FolderOptions
+    commits_with_epoch: ClassVar[bool] = True
+    modes: ClassVar[tuple[str, ...]] = ("append",)
+    fixed_format: ClassVar[str | None] = None
+    clock: Clock = SystemClock()      # makes the identity; no row sees it
+
+    def __init__(self, options: FolderOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
+                 scope: Scope) -> None:
+        if format is None or not format.encodes:
+            raise SpecError("files.format", "plain files need a format that can be written", where=scope.name,
+                            fix="say `format: csv`, `json` or `parquet` beside the output")
+        self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
+        self.format = format
+        self.root = Path(scope.project) / options.path
+        self.staged = self.root / ".staged"
+        self._known: dict[int, dict[str, Any]] = {}
+
+    # ------------------------------------------------------------------------------------------------- prepare
+
+    def prepare(self) -> str:
+        """Make the folder if it is missing, compare format and columns if it is there; its id."""
+        durable.folder(self.staged)
+        mine = {"format": self.format.kind, "columns": {column.name: str(column.type) for column in self.columns}}
+        there = self._about()
+        if there is None:
+            strange = [path.name for path in self.root.iterdir() if path != self.staged and not path.name.endswith(".tmp")]
+            if strange:
+                raise RefusedError("files.not_ours", "the folder has other things in it", where=str(self.root),
+                                   why=", ".join(sorted(strange)[:5]), fix="name another folder, or move these away")
+            record = {"id": uuid7(self.clock.now()), **mine}
+            try:
+                durable.publish(self.root / ".mainstem.json", json.dumps(record).encode())
+            except ConcurrencyError:              # somebody else was quicker; theirs counts
+                record = self._about() or record
+            there = record
+        if any(there[name] != mine[name] for name in mine):
+            raise RefusedError("files.schema", "the folder holds files of another shape", where=str(self.root),
+                               why=f"there: {there['format']} {there['columns']}; now: {mine['format']} {mine['columns']}",
+                               fix="name another folder, or move the old one away")
+        return str(there["id"])
+
+    def _about(self) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.root / ".mainstem.json").read_bytes())  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            return None
+
+    # ------------------------------------------------------------------------------------------ stage and commit
+
+    def stage(self, rows: pa.Table, name: str) -> Staged:
+        """One file under `.staged`, fsynced."""
+        wanted = [column.name for column in self.columns]
+        content = self.format.encode(rows.select(wanted))
+        path = durable.folder(self.staged) / f"part-{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.{self.format.kind}"
+        size, sha256 = durable.write(path, lambda file: file.write(content))
+        durable.sync_folder(self.staged)
+        return Staged(str(path), rows.num_rows, size, sha256)
+
+    def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
+        """Make the files visible by one rename; a transaction that is there already is success."""
+        if self._about() is None:
+            raise RefusedError("sink.reset", "the folder is gone", where=str(self.root), why="it was deleted while rows were in it",
+                               fix="restore it, or start anew with `mainstem run --accept rebuild`")
+        hidden = self._assemble(transaction, files)
+        try:
+            for _ in range(_TRIES):
+                if (there := self._holding(transaction)) is not None:
+                    return self._done(*there, already=True)
+                version = max(self._records(), default=0) + 1
+                signals.at("durable.commit", path=str(self.root), version=version)
+                if self._rename(hidden, version):
+                    return self._done(version, self._records()[version], already=False)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+        raise TransientError("files.contended", f"other writers came first {_TRIES} times", where=str(self.root),
+                             fix="the staged rows are kept; start again, and see who else writes there")
+
+    def _assemble(self, transaction: Transaction, files: Sequence[Staged]) -> Path:
+        hidden = durable.folder(self.staged) / f"commit-{secrets.token_hex(8)}"
+        hidden.mkdir()
+        taken = [file for file in files if file.rows]
+        if self._holding(transaction) is None:
+            for file in taken:
+                os.link(file.path, hidden / Path(file.path).name)
+        record = {"app": transaction.app, "epoch": transaction.version, "first": transaction.first, "release": transaction.release,
+                  "fresh": transaction.fresh, "rows": sum(file.rows for file in taken), "facts": dict(transaction.facts),
+                  "files": [{"name": Path(file.path).name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+                            for file in taken]}
+        durable.write(hidden / "_commit.json", lambda file: file.write(json.dumps(record).encode()))
+        durable.sync_folder(hidden)
+        return hidden
+
+    def _rename(self, hidden: Path, version: int) -> bool:
+        try:
+            hidden.rename(self.root / f"{version:010d}")      # a folder that has something in it is never renamed over
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise durable.disk(error, self.root) from error
+        return True
+
+    def _done(self, version: int, record: Mapping[str, Any], *, already: bool) -> Committed:
+        durable.sync_folder(self.root)
+        if record["fresh"]:
+            for number in [number for number in self._records() if number < version]:
+                (self.root / f"{number:010d}").rename(self.staged / f"old-{number:010d}-{secrets.token_hex(4)}")
+                del self._known[number]
+            durable.sync_folder(self.root)
+        for file in record["files"]:
+            (self.staged / file["name"]).unlink(missing_ok=True)
+        return Committed(version, int(record["rows"]), already)
+
+    def _holding(self, transaction: Transaction) -> tuple[int, dict[str, Any]] | None:
+        found = [(version, record) for version, record in sorted(self._records().items())
+                 if record["app"] == transaction.app and record["epoch"] >= transaction.version]
+        return found[0] if found else None
+
+    def _records(self) -> dict[int, dict[str, Any]]:
+        """Every visible commit by its number; each record is read once."""
+        there = {int(name) for name in os.listdir(self.root) if _NUMBER.match(name)} if self.root.is_dir() else set()
+        for number in there - self._known.keys():
+            try:
+                self._known[number] = json.loads((self.root / f"{number:010d}" / "_commit.json").read_bytes())
+            except (FileNotFoundError, ValueError) as error:
+                raise DataError("files.damaged", f"{number:010d} has no readable record", where=str(self.root), why=str(error),
+                                fix="restore the folder from a backup, or move it away") from error
+        for number in self._known.keys() - there:
+            del self._known[number]
+        return self._known
+
+    # ---------------------------------------------------------------------------------------------------- look
+
+    def last(self, app: str) -> int | None:
+        return max((record["epoch"] for record in self._records().values() if record["app"] == app), default=None)
+
+    def identity(self) -> str | None:
+        about = self._about()
+        return None if about is None else str(about["id"])
+
+    def version(self) -> int:
+        return max(self._records(), default=0)
+
+    def files(self, version: int | None = None) -> list[Path]:
+        """The data files up to a version, the oldest first."""
+        records = sorted(self._records().items())
+        start = max((number for number, record in records if record["fresh"]), default=0)
+        return [self.root / f"{number:010d}" / file["name"] for number, record in records
+                if number >= start and (version is None or number <= version) for file in record["files"]]
+
+    def read(self, version: int | None = None) -> pa.Table:
+        """All rows up to a version, read back by the format."""
+        import pyarrow as pa
+
+        schema = pa.schema([(column.name, column.type.arrow) for column in self.columns])
+        parts = [self._decoded(path).select(schema.names).cast(schema) for path in self.files(version)]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def _decoded(self, path: Path) -> pa.Table:
+        whole = b"" if self.format.cut_by == "rows" else path.read_bytes()
+        facts = self.format.open(str(path), whole[:64 << 10])
+        skip = int(facts.get("skip", 0))
+        decoded = self.format.decode(Chunk(memoryview(whole)[skip:], skip, path=str(path), facts=facts), _no_query)
+        if decoded.rejects.num_rows:
+            raise DataError("files.damaged", f"{decoded.rejects.num_rows} records cannot be read back", where=str(path),
+                            why=str(decoded.rejects.slice(0, 1).to_pylist()[0]["detail"]), fix="restore the file from a backup")
+        return decoded.rows
+
+    # ------------------------------------------------------------------------------------------------ maintain
+
+    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,  # noqa: ARG002 (contract)
+                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
+        """Delete staged leftovers older than `older_than_us`. Visible files are the user's: they are never touched."""
+        kept = {Path(path).name for path in keep_paths}
+        swept = 0
+        for path in self.staged.iterdir() if self.staged.is_dir() else ():
+            if path.name not in kept and path.stat().st_mtime_ns // 1000 <= now_us - older_than_us:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                swept += 1
+        return {"deleted_files": swept}
+
+
+def _no_query(sql: str, **_: Any) -> Any:
+    raise Bug("bug.query", "a format asked for SQL while a file was read back", why=sql)
