@@ -9,23 +9,16 @@ from typing import Any
 import msgspec
 
 from mainstem import plugs
-from mainstem.columns import Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan import legs, notes
 from mainstem.plan.fingerprint import fingerprints
-from mainstem.plan.words import Dedupe, Fold, Latest, Limits, Node, Over, Plan, Read, Session, Table, Time, Whole, Window, Write
-from mainstem.spec.pipeline import Output, Pipeline, Source, Step
+from mainstem.plan.reads import growing, plain, read
+from mainstem.plan.words import Dedupe, Fold, Latest, Limits, Node, Over, Plan, Read, Session, Table, Whole, Window, Write
+from mainstem.plan.writes import write
+from mainstem.spec.pipeline import Output, Pipeline, Step
 from mainstem.spec.problems import Problem, suggest
 
-EXTRA = Column("_extra", Type("json"))
 _JUDGING = (Window, Session, Dedupe, Over)
-_UNSTORABLE = {
-    "null": "has no type",
-    "interval": "is an interval",
-    "timestamp_local": "is a timestamp without a zone",
-    "time": "is a time of day",
-}
-_RESERVED = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
 @dataclass(frozen=True)
@@ -100,11 +93,12 @@ class _Building:
 
     def run(self) -> Built:
         for source in self.pipeline.sources.values():
-            self._source(source)
+            self.growing[source.name] = growing(source)
+            self.nodes[source.name] = read(source, self.problem)
         for table in self.pipeline.tables.values():
             self.keys[table.name] = table.key
             self.looked[table.name] = plugs.Input(table.name, table.columns, bounded=True, judged=False, timed=False)
-            self._columns(("tables", table.name), table.columns, table.key, "key")
+            self._key(table.name, table.key, [column.name for column in table.columns])
         for step in self._ordered():
             self._step(step)
         self._lateness()
@@ -115,81 +109,11 @@ class _Building:
         problems = tuple(sorted(self.problems, key=lambda one: one.order))
         return Built(None if problems else self._plan(), problems)
 
-    # ------------------------------------------------------------------------------------------------ sources
-
-    def _source(self, source: Source) -> None:
-        self.growing[source.name] = bool(getattr(source.place.options, "growing", True))
-        time = None
-        if source.time is not None:
-            given = source.time
-            self._time(source)
-            time = Time(
-                column=given.column,
-                lateness=given.lateness,
-                max_future=given.max_future,
-                idle_after=given.idle,
-                idle_then=given.then,
-                complete=given.complete,
-                partition=given.partition,
-            )
-        word = Read(
-            source=source.place.kind,
-            options=dict(source.place.raw),
-            format=source.format.kind if source.format else "",
-            format_options=dict(source.format.raw) if source.format else {},
-            declared=source.columns,
-            time=time,
-            unknown=source.unknown,
-            missing=source.missing,
-        )
-        self._columns(("sources", source.name), source.columns, (), "")
-        columns = (*source.columns, EXTRA) if source.unknown == "keep" else source.columns
-        self.nodes[source.name] = Node(name=source.name, step=source.name, word=word, columns=plain(columns))
-
-    def _time(self, source: Source) -> None:
-        assert source.time is not None
-        path = ("sources", source.name, "time", "column")
-        found = next((column for column in source.columns if column.name == source.time.column), None)
-        if found is None:
-            self.problem(
-                "time.no_column",
-                f"there is no column `{source.time.column}`",
-                path,
-                fix=suggest(source.time.column, [column.name for column in source.columns]),
-            )
-        elif found.type.name != "timestamp":
-            self.problem(
-                "time.type",
-                f"`{found.name}` is {found.type}, and event time is a timestamp",
-                path,
-                fix=f"declare it `{found.name}: timestamp!`, or make one in the source's format",
-            )
-
-    def _columns(self, path: tuple[str, ...], columns: Columns, named: Sequence[str], key: str) -> None:
-        seen: dict[str, str] = {}
-        for column in columns:
-            if column.name.lower() in seen:
-                self.problem(
-                    "plan.case",
-                    f"`{column.name}` and `{seen[column.name.lower()]}` differ only in case",
-                    (*path, "columns", column.name),
-                    why="a table does not tell case apart",
-                    fix="rename one with `path:`",
-                )
-            seen[column.name.lower()] = column.name
-            if column.name.startswith("_") or column.name in _RESERVED:
-                self.problem(
-                    "plan.reserved",
-                    f"`{column.name}` cannot be the name of a column",
-                    (*path, "columns", column.name),
-                    why="names that begin with _ are ours",
-                    fix=f"call it `{column.name.lstrip('_')}` and say `path: {column.name}`",
-                )
-        for place, name in enumerate(named):
-            if name not in seen.values():
-                self.problem(
-                    "plan.no_column", f"there is no column `{name}`", (*path, key, place), fix=suggest(name, seen.values())
-                )
+    def _key(self, table: str, key: Sequence[str], columns: Sequence[str]) -> None:
+        for place, name in enumerate(key):
+            if name not in columns:
+                what = f"there is no column `{name}`"
+                self.problem("plan.no_column", what, ("tables", table, "key", place), fix=suggest(name, columns))
 
     # -------------------------------------------------------------------------------------------------- steps
 
@@ -332,77 +256,15 @@ class _Building:
     # ------------------------------------------------------------------------------------------------ outputs
 
     def _output(self, output: Output) -> None:
-        path = ("outputs", output.name)
-        if output.input not in self.pipeline.sources and output.input not in self.pipeline.steps:
+        known = (*self.pipeline.sources, *self.pipeline.steps)
+        if output.input not in known:
+            path = ("outputs", output.name, "from")
             self.problem(
-                "plan.unknown_input",
-                f"there is no source or step `{output.input}`",
-                (*path, "from"),
-                fix=suggest(output.input, [*self.pipeline.sources, *self.pipeline.steps]),
+                "plan.unknown_input", f"there is no source or step `{output.input}`", path, fix=suggest(output.input, known)
             )
-            return
-        if output.input in self.failed:
-            return
-        columns = self.nodes[output.input].columns
-        kind = plugs.find("sinks", output.place.kind)
-        if output.mode not in kind.modes:
-            self.problem(
-                "output.mode",
-                f"`{output.place.kind}` cannot {output.mode}",
-                (*path, output.place.kind, "mode"),
-                why=f"it can {', '.join(kind.modes)}",
-                fix=f"write `mode: {kind.modes[0]}`",
-            )
-        word, key = ("by", output.by) if output.mode == "replace" else ("key", output.key)
-        if output.mode != "append" and not key:
-            self.problem(
-                "output.key",
-                f"`mode: {output.mode}` needs `{word}`",
-                (*path, output.place.kind, "mode"),
-                why="nothing says which rows the new ones take the place of",
-                fix=f"add `{word}: [...]`",
-            )
-        for place, name in enumerate(key):
-            if all(column.name != name for column in columns):
-                self.problem(
-                    "plan.no_column",
-                    f"there is no column `{name}` in `{output.input}`",
-                    (*path, output.place.kind, word, place),
-                    fix=suggest(name, [column.name for column in columns]),
-                )
-        for column in columns:
-            if column.type.name in _UNSTORABLE:
-                self.problem(
-                    "output.type",
-                    f"`{column.name}` {_UNSTORABLE[column.type.name]}, which no table holds",
-                    (*path, "from"),
-                    fix=f"convert it before: {column.name} AT TIME ZONE 'UTC'"
-                    if column.type.name == "timestamp_local"
-                    else "cast it in a `sql` step before",
-                )
-        for other in self.outputs.values():
-            if isinstance(other.word, Write) and (other.word.sink, other.word.options) == (
-                output.place.kind,
-                dict(output.place.raw),
-            ):
-                self.problem(
-                    "output.twice",
-                    f"`{output.name}` and `{other.step}` write to the same place",
-                    path,
-                    why="each would take the other's rows for its own",
-                    fix="give one another place, or UNION ALL them before",
-                )
-        write = Write(
-            sink=output.place.kind,
-            options=dict(output.place.raw),
-            mode=output.mode,
-            key=key,
-            format=output.format.kind if output.format else None,
-            format_options=dict(output.format.raw) if output.format else {},
-        )
-        self.outputs[output.name] = Node(
-            name=f"{output.name}/output", step=output.name, word=write, inputs=(output.input,), columns=columns
-        )
+        elif output.input not in self.failed:
+            columns = self.nodes[output.input].columns
+            self.outputs[output.name] = write(output, columns, self.outputs.values(), self.problem)
 
     # --------------------------------------------------------------------------------------------------- plan
 
@@ -470,8 +332,3 @@ class _Building:
             columns=table.columns,
             refresh=table.refresh,
         )
-
-
-def plain(columns: Columns) -> Columns:
-    """Columns as they come out of a node: name, type, and what is known of their meaning, without how their text is read."""
-    return tuple(Column(column.name, column.type, column.required, column.unit, column.description) for column in columns)

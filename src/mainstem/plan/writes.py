@@ -1,0 +1,72 @@
+"""Outputs of the wish as Write nodes: what their connector can do, and what a table can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mainstem import plugs
+from mainstem.columns import Columns
+from mainstem.plan.report import Report
+from mainstem.plan.words import Node, Write
+from mainstem.spec.pipeline import Output
+from mainstem.spec.problems import suggest
+
+_UNSTORABLE = {
+    "null": "has no type",
+    "interval": "is an interval",
+    "timestamp_local": "is a timestamp without a zone",
+    "time": "is a time of day",
+}
+
+
+def write(output: Output, columns: Columns, others: Iterable[Node], report: Report) -> Node:
+    """The node of an output; what stands against it is reported."""
+    path = ("outputs", output.name)
+    place = (*path, output.place.kind)
+    key = _replaced(output, columns, report)
+    modes = plugs.find("sinks", output.place.kind).modes
+    if output.mode not in modes:
+        what = f"`{output.place.kind}` cannot {output.mode}"
+        report("output.mode", what, (*place, "mode"), why=f"it can {', '.join(modes)}", fix=f"write `mode: {modes[0]}`")
+    for column in columns:
+        if column.type.name in _UNSTORABLE:
+            local = column.type.name == "timestamp_local"
+            report(
+                "output.type",
+                f"`{column.name}` {_UNSTORABLE[column.type.name]}, which no table holds",
+                (*path, "from"),
+                fix=f"convert it before: {column.name} AT TIME ZONE 'UTC'" if local else "cast it in a `sql` step before",
+            )
+    for other in others:
+        if isinstance(other.word, Write) and (other.word.sink, other.word.options) == (output.place.kind, dict(output.place.raw)):
+            report(
+                "output.twice",
+                f"`{output.name}` and `{other.step}` write to the same place",
+                path,
+                why="each would take the other's rows for its own",
+                fix="give one another place, or UNION ALL them before",
+            )
+    word = Write(
+        sink=output.place.kind,
+        options=dict(output.place.raw),
+        mode=output.mode,
+        key=key,
+        format=output.format.kind if output.format else None,
+        format_options=dict(output.format.raw) if output.format else {},
+    )
+    return Node(name=f"{output.name}/output", step=output.name, word=word, inputs=(output.input,), columns=columns)
+
+
+def _replaced(output: Output, columns: Columns, report: Report) -> tuple[str, ...]:
+    """The columns by which rows are replaced."""
+    word, key = ("by", output.by) if output.mode == "replace" else ("key", output.key)
+    path = ("outputs", output.name, output.place.kind)
+    known = [column.name for column in columns]
+    if output.mode != "append" and not key:
+        why = "nothing says which rows the new ones take the place of"
+        report("output.key", f"`mode: {output.mode}` needs `{word}`", (*path, "mode"), why=why, fix=f"add `{word}: [...]`")
+    for place, name in enumerate(key):
+        if name not in known:
+            what = f"there is no column `{name}` in `{output.input}`"
+            report("plan.no_column", what, (*path, word, place), fix=suggest(name, known))
+    return key
