@@ -105,7 +105,8 @@ class _Bytes:
         return _Bytes(np.frombuffer(data, np.uint8), places[:-1], places[1:], null)
 
     def at(self, places: np.ndarray) -> np.ndarray:
-        return self.data[np.minimum(places, len(self.data) - 1)]
+        found: np.ndarray = self.data[np.minimum(places, len(self.data) - 1)]
+        return found
 
     def digit(self, places: np.ndarray) -> np.ndarray:
         answer: np.ndarray = (self.at(places) - np.uint8(48)) <= 9      # others wrap round to large numbers

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from mainstem.columns import Column, Columns
 from mainstem.formats import casts, framing, times, values
-from mainstem.formats.assembly import EXTRA, schema
+from mainstem.formats.assembly import schema
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _BLANK, _HIGH = b'"'[0], b"\\"[0], b":"[0], b","[0], b"{"[0], b"}"[0], 32, 128
 _NAMES = 256                          # undeclared names told apart in one block; lines with further ones are read singly
@@ -35,7 +35,7 @@ class Scanned:
     absent: dict[str, int]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Keys:
     """Every key of the lines looked at, in order: its line, its text [left, right) and that of its value."""
 
@@ -45,10 +45,6 @@ class Keys:
     value: np.ndarray
     end: np.ndarray
     text: np.ndarray                  # whether the value is a string (value and end include its quotes)
-    name: np.ndarray                  # number of the name
-
-    def only(self, keep: np.ndarray) -> Keys:
-        return Keys(*(getattr(self, field)[keep] for field in self.__dataclass_fields__))
 
 
 def fit(columns: Columns) -> bool:
@@ -74,21 +70,23 @@ class Scan:
         """Understand what can be."""
         self._odd_bytes()
         keys = self._keys()
-        names = self._name(keys)
-        self._twice(keys, len(names))
-        self._scalars(keys, names)
-        keys = keys.only(~self.bad[keys.line])
-        fine = np.flatnonzero(~self.bad)                  # their grammar is right; values may still be wrong
-        rank = np.cumsum(~self.bad) - 1
-        wanted = {c.path or c.name for c in self.columns} | self.known
-        strange = {name: np.flatnonzero(keys.name == number) for number, name in enumerate(names) if name not in wanted}
+        spots = self._names(keys)
+        for at in spots.values():                         # a name twice in one line
+            line = keys.line[at]
+            self.bad[line[1:][line[1:] == line[:-1]]] = True
+        read = {c.path or c.name for c in self.columns}
+        self._scalars(keys, [at for name, at in spots.items() if name not in read])
+        right = ~self.bad                                 # the grammar of these lines is right; values may still be wrong
+        spots = {name: at[right[keys.line[at]]] for name, at in spots.items()}
+        strange = {name: at for name, at in spots.items() if name not in read | self.known and len(at)}
         if self.unknown == "quarantine":
             for at in strange.values():
                 self.bad[keys.line[at]] = True
         lacking: dict[str, np.ndarray] = {}
-        arrays = [self._column(column, keys, names, fine, rank, lacking) for column in self.columns]
+        arrays = [self._column(column, keys, spots[column.path or column.name], right, lacking) for column in self.columns]
         if self.unknown == "keep":
-            arrays.append(self._extra(keys, names, wanted, len(fine), rank))
+            arrays.append(self._extra(keys, list(strange.values()), right))
+        fine = np.flatnonzero(right)
         good = ~self.bad[fine]
         rows = pa.Table.from_arrays(arrays, schema=schema(self.columns, self.unknown))
         return Scanned(rows if good.all() else rows.filter(pa.array(good)), fine[good],
@@ -153,67 +151,61 @@ class Scan:
         whole = (inside == 0) | (text & (opens[string] == value) & (closes[string] == end - 1))
         wrong = ~(right_sign & whole & (value < end) & (begins | ~first))
         self.bad[line[wrong]] = True
-        keys = Keys(line, left + 1, right, value, end, text, np.full(len(at), -1, np.int32))
-        return keys.only(~self.bad[line])
+        keep = ~self.bad[line]
+        return Keys(line[keep], left[keep] + 1, right[keep], value[keep], end[keep], text[keep])
 
-    def _name(self, keys: Keys) -> list[str]:
-        """Number the keys by their names; declared ones first."""
-        names = list(dict.fromkeys(c.path or c.name for c in self.columns))
+    def _names(self, keys: Keys) -> dict[str, np.ndarray]:
+        """The keys of each name, rising: of every declared one, and of those that were found besides."""
         size = keys.right - keys.left
-        for number, name in enumerate(names):
-            self._assign(keys, size, name.encode(), number)
-        rest = np.flatnonzero(keys.name < 0)
-        while len(rest) and len(names) < _NAMES:
+        spots = {name: self._named(keys, size, name.encode()) for name in dict.fromkeys(c.path or c.name for c in self.columns)}
+        if sum(map(len, spots.values())) == len(size):
+            return spots
+        nameless = np.ones(len(size), bool)
+        for at in spots.values():
+            nameless[at] = False
+        rest = np.flatnonzero(nameless)
+        while len(rest) and len(spots) < _NAMES:
             found = self.view[keys.left[rest[0]]:keys.right[rest[0]]].tobytes()
-            self._assign(keys, size, found, len(names))
-            names.append(found.decode())
-            rest = rest[keys.name[rest] < 0]
+            at = spots[found.decode()] = self._named(keys, size, found)
+            nameless[at] = False
+            rest = rest[nameless[rest]]
         self.bad[keys.line[rest]] = True
-        return names
+        return spots
 
-    def _assign(self, keys: Keys, size: np.ndarray, name: bytes, number: int) -> None:
+    def _named(self, keys: Keys, size: np.ndarray, name: bytes) -> np.ndarray:
         at = np.flatnonzero(size == len(name))
         left = keys.left[at]
         same = np.ones(len(at), bool)
         for offset, byte in enumerate(name):
             same &= self.view[left + offset] == byte
-        keys.name[at[same]] = number
+        return at[same]
 
-    def _twice(self, keys: Keys, names: int) -> None:
-        for number in range(names):
-            line = keys.line[keys.name == number]
-            self.bad[line[1:][line[1:] == line[:-1]]] = True
-
-    def _scalars(self, keys: Keys, names: list[str]) -> None:
+    def _scalars(self, keys: Keys, unread: list[np.ndarray]) -> None:
         """Values that no column reads must still be JSON."""
-        read = {c.path or c.name for c in self.columns}
-        unread = [number for number, name in enumerate(names) if name not in read]
-        at = np.flatnonzero(np.isin(keys.name, unread) & ~keys.text)
+        at = np.sort(np.concatenate(unread)) if unread else np.empty(0, np.int64)
+        at = at[~keys.text[at]]
         if len(at):
             match = pc.match_substring_regex(framing.slices(self.view, keys.value[at], keys.end[at], pa.string()), _SCALAR)
             self.bad[keys.line[at[~match.to_numpy(zero_copy_only=False)]]] = True
 
-    def _column(self, column: Column, keys: Keys, names: list[str], fine: np.ndarray, rank: np.ndarray,
-                absent: dict[str, np.ndarray]) -> pa.Array:
-        """The values of one column over the lines `fine`."""
-        at = np.flatnonzero(keys.name == names.index(column.path or column.name))
-        line, text = keys.line[at], keys.text[at]
-        if len(at) < len(fine):
-            lacks = np.ones(len(self.bad), bool)
+    def _column(self, column: Column, keys: Keys, at: np.ndarray, right: np.ndarray, lacking: dict[str, np.ndarray]) -> pa.Array:
+        """The values of one column over the lines that are `right`; `at` are its keys in them."""
+        line, count = keys.line[at], int(np.count_nonzero(right))
+        if len(at) < count:
+            lacks = right.copy()
             lacks[line] = False
-            absent[column.name] = fine[lacks[fine]]
+            lacking[column.name] = np.flatnonzero(lacks)
             if column.required or self.missing == "quarantine":
-                self.bad[absent[column.name]] = True
-        array, wrong = self._values(column, keys.value[at], keys.end[at], text)
+                self.bad[lacks] = True
+        array, wrong = self._values(column, keys.value[at], keys.end[at], keys.text[at])
         self.bad[line[wrong]] = True
         if column.required and array.null_count:
             self.bad[line[array.is_null().to_numpy(zero_copy_only=False)]] = True
-        if len(at) == len(fine):
+        if len(at) == count:
             return array
-        place = np.zeros(len(fine), np.int64)
-        held = np.zeros(len(fine), bool)
-        place[rank[line]], held[rank[line]] = np.arange(len(at)), True
-        return array.take(pa.array(place, mask=~held))
+        place = np.zeros(len(right), np.int64)
+        place[line] = np.arange(len(at))
+        return array.take(pa.array(place[right], mask=lacks[right]))
 
     def _values(self, column: Column, left: np.ndarray, right: np.ndarray, text: np.ndarray) -> tuple[pa.Array, np.ndarray]:
         """Values at [left, right) as the column's type, and which could not be taken."""
@@ -235,15 +227,14 @@ class Scan:
         result = casts.cast(_masked(texts, null | wrong), column, json=True)
         return result.array, wrong if result.failed is None else wrong | result.failed
 
-    def _extra(self, keys: Keys, names: list[str], wanted: set[str], lines: int, rank: np.ndarray) -> pa.Array:
+    def _extra(self, keys: Keys, strange: list[np.ndarray], right: np.ndarray) -> pa.Array:
         """Undeclared members as JSON text, NULL where there are none."""
-        strange = [number for number, name in enumerate(names) if name not in wanted]
-        at = np.flatnonzero(np.isin(keys.name, strange))
-        if not len(at):
-            return pa.nulls(lines, schema((), "keep").field(EXTRA).type)
+        if not strange:
+            return pa.nulls(int(np.count_nonzero(right)), pa.string())
+        at = np.sort(np.concatenate(strange))
         name = framing.slices(self.view, keys.left[at] - 1, keys.right[at] + 1, pa.string())
         member = pc.binary_join_element_wise(name, framing.slices(self.view, keys.value[at], keys.end[at], pa.string()), ":")
-        count = np.bincount(rank[keys.line[at]], minlength=lines)
+        count = np.bincount(keys.line[at], minlength=len(right))[right]
         lists = pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32)), member)
         joined = pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "}", "")
         return _masked(joined, count == 0)
