@@ -22,6 +22,7 @@ from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
 from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
 from mainstem.engines.kernels import keys
+from mainstem.engines.kernels.made import born
 from mainstem.engines.law import name_of
 from mainstem.engines.site import Site
 from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Sql, Write
@@ -35,9 +36,9 @@ class Parcel:
 
     fold: str
     input: str
-    rows: pa.Table                        # needed columns and `_at`
-    order: tuple[Any, ...]                # (0, source, partition, segment) or (1, fold, task)
-    raise_by: tuple[str, int, int] | None = None      # a read task's (source, partition, segment): its marks are not final
+    rows: pa.Table  # needed columns and `_at`
+    order: tuple[Any, ...]  # (0, source, partition, segment) or (1, fold, task)
+    raise_by: tuple[str, int, int] | None = None  # a read task's (source, partition, segment): its marks are not final
 
 
 @dataclass
@@ -60,12 +61,20 @@ class Raw:
 class Task:
     """One task of one epoch. Not shared between threads."""
 
-    def __init__(self, site: Site, epoch: EpochPlan, stage: str, number: int, tables: Mapping[str, pa.Table],
-                 order: tuple[Any, ...], raise_by: tuple[str, int, int] | None = None,
-                 only: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        epoch: EpochPlan,
+        stage: str,
+        number: int,
+        tables: Mapping[str, pa.Table],
+        order: tuple[Any, ...],
+        raise_by: tuple[str, int, int] | None = None,
+        only: frozenset[str] | None = None,
+    ) -> None:
         self.site, self.epoch, self.stage, self.number = site, epoch, stage, number
         self.tables, self.order, self.raise_by = tables, order, raise_by
-        self.only = only                                 # a replay goes only down these nodes
+        self.only = only  # a replay goes only down these nodes
         self.fates: Fates = Counter()
         self.made: Counter[str] = Counter()
         self.notes: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -73,7 +82,7 @@ class Task:
         self.report = Report(stage=stage, task=number)
         self.parcels: list[Parcel] = []
         self.aside: list[pa.Table] = []
-        self.rows: defaultdict[str, list[pa.Table]] = defaultdict(list)     # Write node -> rows to stage
+        self.rows: defaultdict[str, list[pa.Table]] = defaultdict(list)  # Write node -> rows to stage
         self.raw: Raw | None = None
 
     # ------------------------------------------------------------------------------------------- down the plan
@@ -98,7 +107,7 @@ class Task:
         began = _ticks.monotonic()
         kernel = _row_kernel(node)
         result = kernel.run(node, {source: rows}, self.tables, Times(self.epoch.epoch, clock=self.epoch.clock), self.site)
-        if node.origin is not None:                      # its intake is an end; the kernel counted what was delivered to it
+        if node.origin is not None:  # its intake is an end; the kernel counted what was delivered to it
             self.made[node.name] += result.rows.num_rows
         self.take(node, result)
         self.seconds[node.name] += _ticks.monotonic() - began
@@ -120,9 +129,17 @@ class Task:
         self.notes[node.name].update(result.notes)
         if result.aside is not None and result.aside.num_rows:
             raw = self.raw
-            self.aside.append(aside.from_rows(
-                result.aside, node=node.name, names=self.origin_name, epoch=self.epoch, raw=raw.records if raw else None,
-                clock=raw.clock if raw else None, place=raw.place if raw else None))
+            self.aside.append(
+                aside.from_rows(
+                    result.aside,
+                    node=node.name,
+                    names=self.origin_name,
+                    epoch=self.epoch,
+                    raw=raw.records if raw else None,
+                    clock=raw.clock if raw else None,
+                    place=raw.place if raw else None,
+                )
+            )
 
     def origin_name(self, number: int) -> str:
         """The name of an origin number, for a person."""
@@ -149,8 +166,9 @@ class Task:
         began = _ticks.monotonic()
         label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{attempt}"
         staged = sink.stage(rows, label)
-        self.report.files.append(File(kind=kind, node=name, path=staged.path, rows=staged.rows, bytes=staged.bytes,
-                                      sha256=staged.sha256))
+        self.report.files.append(
+            File(kind=kind, node=name, path=staged.path, rows=staged.rows, bytes=staged.bytes, sha256=staged.sha256)
+        )
         self.seconds[name] += _ticks.monotonic() - began
 
 
@@ -203,9 +221,18 @@ def scatter(node: Node, rows: pa.Table, tasks: int) -> list[tuple[int, pa.Table]
     return [(task, part) for task in range(tasks) if (part := rows.filter(pa.array(target == task))).num_rows]
 
 
-def run_fold(site: Site, epoch: EpochPlan, node: Node, number: int, tasks: int, parcels: Sequence[Parcel],
-             now: int, tables: Mapping[str, pa.Table], rewrite: bool,
-             passed: frozenset[str] = frozenset()) -> Outcome:
+def run_fold(
+    site: Site,
+    epoch: EpochPlan,
+    node: Node,
+    number: int,
+    tasks: int,
+    parcels: Sequence[Parcel],
+    now: int,
+    tables: Mapping[str, pa.Table],
+    rewrite: bool,
+    passed: frozenset[str] = frozenset(),
+) -> Outcome:
     """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
     signals.tell("task.started", stage=node.name, task=number)
     task = Task(site, epoch, node.name, number, tables, (1, node.name, number))
@@ -221,12 +248,13 @@ def run_fold(site: Site, epoch: EpochPlan, node: Node, number: int, tasks: int, 
     result = kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed))
     task.take(node, result)
     task.report.held_before = [(origin, node.name, count) for origin, count in sorted(result.held_before.items()) if count]
+    rows_out, count = born(result.rows)
     if node.origin is not None:
-        task.made[node.name] += result.rows.num_rows
+        task.made[node.name] += count
     _keep_state(task, node, kernel, result, state, files, (low, high), now, rewrite)
     task.report.released = {node.name: _released(node.word, state, result.rows)}
     task.seconds[node.name] += _ticks.monotonic() - began
-    task.flow(node, result.rows)
+    task.flow(node, rows_out)
     return task.finish()
 
 
@@ -238,8 +266,17 @@ def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:
     return max(times, int(until[until < FOREVER].max(initial=NONE)))
 
 
-def _keep_state(task: Task, node: Node, kernel: Any, result: Result, state: pa.Table, files: Sequence[File],
-                span: tuple[int, int], now: int, rewrite: bool) -> None:
+def _keep_state(
+    task: Task,
+    node: Node,
+    kernel: Any,
+    result: Result,
+    state: pa.Table,
+    files: Sequence[File],
+    span: tuple[int, int],
+    now: int,
+    rewrite: bool,
+) -> None:
     delta = result.state
     replaced = result.replace or rewrite
     if rewrite and not result.replace:

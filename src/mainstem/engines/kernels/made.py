@@ -20,6 +20,7 @@ from mainstem.errors import DataError
 from mainstem.plan.words import Node
 
 _UTC = pa.timestamp("us", "UTC")
+_BORN = "mainstem.born"
 
 
 def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
@@ -83,7 +84,8 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
          groups: np.ndarray | None = None) -> pa.Table:
     """Give the rows of a conforming table their identity, in the order of their identity.
 
-    `event` is the event time of each row (None: they have none); rows that agree in time and by columns keep their order.
+    `event` is the event time of each row (None: they have none); rows that agree in time and by columns keep their order. Their
+    number at this moment goes with the table (`born`), so that the law notices a row that is lost or doubled afterwards.
     """
     count = table.num_rows
     if not count:
@@ -96,7 +98,14 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
     first = np.searchsorted(groups, groups, "left")
     position = (epoch << MADE_SHIFT) | (np.arange(count, dtype=np.int64) - first)
     hidden = identity(node.origin or 0, groups, position, event, raw=False)
-    return table.take(pa.array(order)).append_column(AT, hidden)
+    whole = table.take(pa.array(order)).append_column(AT, hidden)
+    return whole.replace_schema_metadata({_BORN: str(count)})
+
+
+def born(rows: pa.Table) -> tuple[pa.Table, int]:
+    """The rows without what `made` wrote on the table, and how many there were when they got their identity."""
+    said = (rows.schema.metadata or {}).get(_BORN.encode())
+    return rows.replace_schema_metadata(None), 0 if said is None else int(said)
 
 
 def _sortable(table: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:

@@ -1,0 +1,255 @@
+"""An operator that loses, doubles or mislabels one row: the law or a physical end stops the pipeline every time (2-S 7)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scripted import Bench, Scripted, compiled, cut, events, source
+
+from mainstem.batch import AT, AT_TYPE, Fate
+from mainstem.engines.contract import Result
+from mainstem.errors import Bug
+
+PIPELINE = (
+    source("10s")
+    + """
+steps:
+  wide:
+    from: events
+    sql: SELECT t, k, v, seq, x * 2 AS x FROM events WHERE v <> 7
+  good:
+    from: wide
+    check: [{name: v_high, that: v > -40}, {name: v_low, that: v < 45, else: drop}, {name: x_low, that: x < 400, else: flag}]
+  fresh:
+    from: good
+    dedupe: {by: [k, v], within: 30s}
+  minutes:
+    from: fresh
+    window: {size: 1m, by: [k], late: quarantine}
+    select: count(*) AS n
+  visits:
+    from: good
+    session: {gap: 15s, by: [k]}
+    select: count(*) AS n
+  rolling:
+    from: good
+    over: {by: [k], range: 1m}
+    select: sum(v) AS recent
+  newest:
+    from: good
+    latest: {by: [k]}
+  hot:
+    from: good
+    alert: {when: v > 20, by: [k]}
+outputs:
+  fresh: {from: fresh, delta: {table: fresh, mode: append}}
+  minutes: {from: minutes, delta: {table: minutes, mode: append}}
+  visits: {from: visits, delta: {table: visits, mode: append}}
+  rolling: {from: rolling, delta: {table: rolling, mode: append}}
+  newest: {from: newest, delta: {table: newest, mode: upsert, key: [k]}}
+  hot: {from: hot, delta: {table: hot, mode: append}}
+"""
+)
+ROW_KERNELS = ("sql", "check")
+FOLDS = ("window", "session", "over", "dedupe", "latest", "alert")
+HOLDING = ("window", "session", "over")
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+def drop(rows: pa.Table) -> pa.Table:
+    return rows.slice(1)
+
+
+def double(rows: pa.Table) -> pa.Table:
+    return pa.concat_tables([rows, rows.slice(0, 1)])
+
+
+def mislabel(rows: pa.Table) -> pa.Table:
+    """The first row claims to come from another origin."""
+    parts = rows.column(AT).combine_chunks().flatten()
+    origins = np.array(parts[0].to_numpy())
+    origins[0] = 1 - min(int(origins[0]), 1)
+    parts[0] = pa.array(origins)
+    return rows.set_column(rows.column_names.index(AT), AT, pa.StructArray.from_arrays(parts, fields=list(AT_TYPE)))
+
+
+CHANGES = {"drop": drop, "double": double, "mislabel": mislabel}
+
+
+def broken(tmp_path: Path, seed: int = 3) -> tuple[str, str]:
+    """Run the pipeline with a broken operator; (code, message) of what stopped it, ("", "") if nothing did."""
+    rng = random.Random(seed)
+    partitions = events(rng, 2, 60)
+    bench = Bench(compiled(PIPELINE), tmp_path, {"events": Scripted(partitions, cut(rng, partitions, 4))})
+    try:
+        bench.run()
+    except Bug as error:
+        numbers = bench.home.epochs("plan")
+        assert numbers[-1] not in bench.home.epochs("manifest"), "the broken epoch was published"
+        return error.code, str(error)
+    return "", ""
+
+
+@pytest.fixture
+def wrap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Wrap `run` of a kernel once: the first call for which `change` finds something is changed, all others are left alone."""
+
+    def wrapping(kernel: str, change: Callable[[Any, tuple[Any, ...]], Any]) -> list[int]:
+        module, done = import_module(f"mainstem.engines.kernels.{kernel}"), []
+        true = module.run
+
+        def run(*args: Any) -> Any:
+            if done:
+                return true(*args)
+            result = change(true, args)
+            if result is None:
+                return true(*args)
+            done.append(1)
+            return result
+
+        monkeypatch.setattr(module, "run", run)
+        return done
+
+    return wrapping
+
+
+def on_the_way_in(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        node, rows, *rest = args
+        name = next((name for name, table in rows.items() if table.num_rows > 2), None)
+        return None if name is None else true(node, {**rows, name: change(rows[name])}, *rest)
+
+    return act
+
+
+def on_the_way_out(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        result: Result = true(*args)
+        return None if result.rows.num_rows < 2 else replace(result, rows=change(result.rows))
+
+    return act
+
+
+def in_the_state(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        result: Result = true(*args)
+        return None if result.state is None or result.state.num_rows < 3 else replace(result, state=change(result.state))
+
+    return act
+
+
+def in_what_is_set_aside(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        result: Result = true(*args)
+        return None if result.aside is None or not result.aside.num_rows else replace(result, aside=change(result.aside))
+
+    return act
+
+
+def in_the_counts(change: Callable[[Mapping[Any, int]], Any]) -> Callable[[Any, tuple[Any, ...]], Any]:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        result: Result = true(*args)
+        return None if not result.fates else replace(result, fates=change(result.fates))
+
+    return act
+
+
+def test_the_sound_pipeline_runs(tmp_path: Path) -> None:
+    assert broken(tmp_path) == ("", "")
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kernel", [*ROW_KERNELS, *FOLDS])
+def test_a_row_lost_doubled_or_mislabelled_on_the_way_into_an_operator(kernel: str, kind: str, tmp_path: Path, wrap: Any) -> None:
+    done = wrap(kernel, on_the_way_in(CHANGES[kind]))
+    code, message = broken(tmp_path)
+    assert done, "the operator was never reached"
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kernel", [*ROW_KERNELS, *FOLDS])
+def test_a_row_lost_doubled_or_mislabelled_on_the_way_out_of_an_operator(kernel: str, kind: str, tmp_path: Path, wrap: Any) -> None:
+    done = wrap(kernel, on_the_way_out(CHANGES[kind]))
+    code, message = broken(tmp_path)
+    assert done, "the operator never made a row"
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kernel", HOLDING)
+def test_a_row_lost_doubled_or_mislabelled_in_the_state(kernel: str, kind: str, tmp_path: Path, wrap: Any) -> None:
+    done = wrap(kernel, in_the_state(CHANGES[kind]))
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kind", ["drop", "double"])
+@pytest.mark.parametrize("kernel", ["check", "session", "over", "dedupe"])
+def test_a_row_lost_or_doubled_in_what_is_set_aside(kernel: str, kind: str, tmp_path: Path, wrap: Any) -> None:
+    done = wrap(kernel, in_what_is_set_aside(CHANGES[kind]))
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kernel", ["check", *FOLDS])
+def test_a_count_of_the_wrong_row(kernel: str, tmp_path: Path, wrap: Any) -> None:
+    """One row is counted under another fate: the sum still balances for it only where both are fates of the same row."""
+
+    def one_more(fates: Any) -> Any:
+        key: Fate = next(iter(fates))
+        return fates + type(fates)({key: 1})
+
+    done = wrap(kernel, in_the_counts(one_more))
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kind", ["drop", "double"])
+def test_a_row_lost_or_doubled_while_it_is_written(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import scripted
+
+    true, done = scripted.Kept.stage, []
+
+    def stage(self: Any, rows: pa.Table, name: str) -> Any:
+        if rows.num_rows > 1 and not done:
+            done.append(1)
+            rows = CHANGES[kind](rows)
+        return true(self, rows, name)
+
+    monkeypatch.setattr(scripted.Kept, "stage", stage)
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_row_lost_doubled_or_mislabelled_between_tasks(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shuffle."""
+    from mainstem.engines.local import engine
+
+    true, done = engine.scatter, []
+
+    def scatter(node: Any, rows: pa.Table, tasks: int) -> Any:
+        parts = true(node, rows, tasks)
+        if not done and parts and parts[0][1].num_rows > 2:
+            done.append(1)
+            parts = [(parts[0][0], CHANGES[kind](parts[0][1])), *parts[1:]]
+        return parts
+
+    monkeypatch.setattr(engine, "scatter", scatter)
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
