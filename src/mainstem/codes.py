@@ -212,6 +212,47 @@ CODES: dict[str, Code] = {
         "the file system refused",
         "The operating system reported an error while writing or syncing a file.",
         "Mend the disk and start again: it goes on."),
+    # ---- formats -------------------------------------------------------------------------------------------------
+    "format.header": Code(
+        "the header does not fit",
+        "The header of a file cannot be read, or it has none of the declared columns: reading on would make a table of NULLs.",
+        "Check `delimiter:`, `quote:`, `header:` and `skip:` against the first lines of the file."),
+    "format.duplicate_header": Code(
+        "a header names a column twice",
+        "Two fields of a file have the same name, so it is not clear which one a column means.",
+        "Give the names with `header: [...]` and `skip: 1`."),
+    "format.line_ends": Code(
+        "the lines end with CR only",
+        "Records end with LF or CRLF; this file has neither, so it would be one record.",
+        "Convert the file, as with `tr '\\r' '\\n'`."),
+    "format.encoding": Code(
+        "the file has another encoding",
+        "The file was declared to be in an encoding in which its bytes are no text. None of its rows were taken.",
+        "Correct `encoding:`."),
+    "format.not_utf8": Code(
+        "a document is not UTF-8",
+        "A JSON document is read whole or not at all, and this one has bytes that are no UTF-8. None of its rows were taken.",
+        "Have it written as UTF-8, as the standard asks."),
+    "format.not_json": Code(
+        "a document is not JSON",
+        "A JSON document is read whole or not at all, and this one breaks off or has something that is no JSON.",
+        "If the file has one object a line, say `layout: lines`: then a bad line costs only itself."),
+    "format.records": Code(
+        "the records are not where they should be",
+        "`records:` says where in a document the array of records lies, and there is none.",
+        "Correct `records:`; the path is written like `data.items`."),
+    "format.parquet": Code(
+        "a Parquet file cannot be read",
+        "The file is damaged, cut short, or of another kind, or it came as bytes from a source that has no files.",
+        "Get the file again; check it with another reader."),
+    "format.column_type": Code(
+        "a file's column has another type",
+        "No value of the type that the file gives a column could be one of the declared type.",
+        "Declare the column as it is in the file and convert it in a `sql` step."),
+    "format.nan": Code(
+        "NaN cannot be written as JSON",
+        "JSON has no word for NaN and infinity, and `nan: reject` asks to stop rather than to change them.",
+        "Say `nan: null` or `nan: string`, or filter such rows."),
     # ---- the ledger ----------------------------------------------------------------------------------------------
     "ledger.busy": Code(
         "the ledger is locked",
