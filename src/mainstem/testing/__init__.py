@@ -1,0 +1,17 @@
+"""The kit for testing pipelines and plugs: a scripted source, a list sink, a hand-moved clock, crashes, and YAML cases.
+
+    from mainstem.testing import Crash, crash_at, scripted
+
+| module | what it is for |
+| --- | --- |
+| scripted | the source `scripted`: rows, PAUSE, DRAINED, END, CRASH, arrival times |
+| collect | the sink `collect`: what was committed, as a list |
+| crash | crash or kill at a point of the protocol or at any durable call |
+| cases | given rows -> expected rows, in YAML beside the pipeline |
+| compare | rows against rows, told cell by cell |
+"""
+
+from mainstem.clock import HandClock
+from mainstem.testing.crash import Crash, Reached, count_durable_calls, crash_at, kill_at, kill_from_environment
+
+__all__ = ["Crash", "HandClock", "Reached", "count_durable_calls", "crash_at", "kill_at", "kill_from_environment"]
