@@ -195,6 +195,79 @@ CODES: dict[str, Code] = {
         "a rolling step lost or made rows",
         "The query of an `over` step must answer once for every row, and did not. This is a mistake in mainstem.",
         "Report it with the pipeline file."),
+    # ---- rules, user functions, tables, cases --------------------------------------------------------------------
+    "check.stop": Code(
+        "a rule with `else: stop` is violated",
+        "The rule was declared as one under which nothing may go on. Nothing of this epoch is published.",
+        "Mend the data at its source, or give the rule `else: quarantine`; then start again."),
+    "python.import": Code(
+        "the module of a function cannot be imported",
+        "The child process that runs user code could not import the module; its traceback and the folders searched are shown.",
+        "Mend the module, put it beside the pipeline file, or install what it needs."),
+    "python.not_found": Code(
+        "the module has no such function",
+        "`call: module:function` names something that the module does not have, or that cannot be called.",
+        "Take the suggestion, or correct the name."),
+    "python.rows": Code(
+        "the function returned another number of rows",
+        "With `rows: same` every row must come back, in its order: otherwise nobody could say what became of the others.",
+        "Say `rows: fewer` (and return `_at`) or `rows: any`, or return every row."),
+    "python.at": Code(
+        "the function did not say which rows it returned",
+        "With `rows: fewer` and `rows: any` each returned row must carry the `_at` of the row it comes from, unchanged.",
+        "Keep the column `_at`; build new rows with the `_at` of their parent."),
+    "python.returned": Code(
+        "the function returned other columns than declared",
+        "A column is missing or too many. Columns never appear or vanish in silence.",
+        "Return exactly the declared columns, or change `columns:` of the step."),
+    "python.type": Code(
+        "the function returned a column of another type",
+        "Types are never changed in silence. A cast that keeps every value, like int32 to int64, is done; others are not.",
+        "Cast the column in the function."),
+    "python.order": Code(
+        "a row alone becomes something else than in company",
+        "The function changes the order of rows or looks across them, but rows come in any cut: f(a + b) must be f(a) + f(b).",
+        "Look at one row at a time; use a `window` for what looks across rows, or say `deterministic: false` for a random answer."),
+    "python.died": Code(
+        "the function's process died too often",
+        "A row on which the process hangs or dies is found and set aside, but each death costs a new process.",
+        "Mend the function, or filter out the rows that it cannot take."),
+    "python.raised": Code(
+        "the function fails on most rows",
+        "A row on which a function fails is set aside. When most rows fail it is the function that is wrong.",
+        "Mend the function; the last lines of its traceback are shown."),
+    "table.duplicate_key": Code(
+        "a key comes twice in a lookup table",
+        "A lookup finds one row for each key. With two, which one it finds would be chance.",
+        "Remove one of the two rows named, add a column to `key:`, or say `many: true` at the lookup and leave `key:` out."),
+    "table.bad_row": Code(
+        "a row of a lookup table cannot be read",
+        "Rows of a table are not set aside: with one missing, lookups would give wrong answers in silence.",
+        "Mend the row at the place named."),
+    "table.too_large": Code(
+        "a lookup table is too large",
+        "Every task holds the whole table in memory.",
+        "Make it a source and join in bounded input, or prepare a smaller file."),
+    "table.endless": Code(
+        "a lookup table does not end",
+        "Its source offers the same rows again and again, so there is no moment at which the table is whole.",
+        "Use a source that ends."),
+    "table.lost": Code(
+        "the pinned version of a table is gone",
+        "An epoch that was planned with one version of a table must be finished with it; the file was removed.",
+        "Put the file back, or `mainstem reset` the pipeline."),
+    "table.damaged": Code(
+        "the pinned version of a table cannot be read",
+        "The file is not what was written; a wrong answer is never computed from it.",
+        "Put the file back as it was, or `mainstem reset` the pipeline."),
+    "case.no_file": Code(
+        "there is no such case file",
+        "A path given to `mainstem test` is neither a file nor a folder.",
+        "Cases lie in `tests/` beside the pipeline file."),
+    "case.invalid": Code(
+        "a case file has mistakes",
+        "A case needs a name, given rows and expected rows; every mistake is listed with its line.",
+        "Mend what is listed; the manual shows a whole case."),
     # ---- runs and files ----------------------------------------------------------------------------------------
     "run.fenced": Code(
         "another runner is ahead",
@@ -253,6 +326,10 @@ CODES: dict[str, Code] = {
         "NaN cannot be written as JSON",
         "JSON has no word for NaN and infinity, and `nan: reject` asks to stop rather than to change them.",
         "Say `nan: null` or `nan: string`, or filter such rows."),
+    "init.exists": Code(
+        "there is something already",
+        "`init` was asked to write a project where a file of the same name lies; it never writes over anything.",
+        "Choose an empty folder: `mainstem init NAME`."),
     # ---- the ledger ----------------------------------------------------------------------------------------------
     "ledger.busy": Code(
         "the ledger is locked",
@@ -273,6 +350,10 @@ CODES: dict[str, Code] = {
     # ---- the plan, its steps and their SQL ----------------------------------------------------------------------
     **{code: Code(*page) for code, page in plancodes.PAGES.items()},
     # ---- ours ----------------------------------------------------------------------------------------------------
+    "bug.sql_columns": Code(
+        "a query made other columns than planned",
+        "Plan and kernel disagree about a step. The pipeline stopped before anything wrong was published.",
+        "Please report it with the pipeline file."),
     "bug.unexpected": Code(
         "an error that mainstem did not expect",
         "Something failed in a place where nothing should. The pipeline stopped before anything wrong was published.",

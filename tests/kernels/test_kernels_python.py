@@ -190,7 +190,7 @@ def test_fewer_counts_what_it_left_out(folder: Path) -> None:
 @pytest.mark.parametrize(("call", "how", "code"), [
     ("mine:forget", "fewer", "python.at"), ("mine:twice", "fewer", "python.at"), ("mine:invent", "fewer", "python.at"),
     ("mine:texts", "fewer", "python.at"), ("mine:shorter", "same", "python.rows"), ("mine:sorted_down", "same", "python.order"),
-    ("mine:texts", "same", "python.type"), ("mine:other", "same", "python.columns"), ("mine:absent", "same", "python.not_found"),
+    ("mine:texts", "same", "python.type"), ("mine:other", "same", "python.returned"), ("mine:absent", "same", "python.not_found"),
     ("mine:not_a_function", "same", "python.not_found"), ("broken:f", "same", "python.import"),
     ("nowhere:f", "same", "python.import"),
 ])

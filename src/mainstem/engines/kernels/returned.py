@@ -24,7 +24,7 @@ def as_declared(table: pa.Table, columns: Columns, broken: Broken) -> pa.Table:
     more = [name for name in names if name not in declared]
     if missing or more or len(set(names)) < len(names):
         said = [f"{what} `{'`, `'.join(which)}`" for what, which in (("lacks", missing), ("has also", more)) if which]
-        raise broken("python.columns", f"its answer {' and '.join(said) or 'has two columns of one name'}",
+        raise broken("python.returned", f"its answer {' and '.join(said) or 'has two columns of one name'}",
                      f"declared are {', '.join(declared)}", "return exactly those, or change `columns:` of the step")
     arrays = []
     for column in columns:
