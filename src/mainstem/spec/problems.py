@@ -115,6 +115,7 @@ def suggest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """
     known = sorted(set(known))
     close = difflib.get_close_matches(word.lower(), known, 1, 0.6)
+    close = close or [name for name in known if len(word) > 2 and name.startswith(word.lower())]
     if close:
         return f"did you mean `{close[0]}`?"
     return otherwise or ("known: " + ", ".join(known) if known else "")

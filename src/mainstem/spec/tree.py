@@ -13,7 +13,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent, DocumentStartEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceStartEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
 
 from mainstem.spec import traps
 from mainstem.spec.problems import Mark, Marks, Path, Problem
@@ -91,9 +101,15 @@ def read(text: str, file: str) -> Tree:
     lines, problems = text.split("\n"), []
     for _ in range(MOST_REPAIRS):
         events: list[Any] = []
+        depth = 0
         try:
             for event in YAML(typ="safe", pure=True).parse("\n".join(lines)):
                 events.append(event)
+                depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+                if depth > MOST_DEPTH:     # the parser's time grows with the square of it
+                    mark = event.start_mark
+                    deep = Problem("spec.yaml", f"nested deeper than {MOST_DEPTH} levels", file, mark.line + 1, mark.column + 1)
+                    return Tree(None, Marks(file), (*problems, deep))
         except MarkedYAMLError as error:
             finding = traps.diagnose(error, events, lines)
             problems.append(finding.problem(file))
@@ -124,10 +140,10 @@ class _Composer:
         if starts and starts[0].version and tuple(starts[0].version) != (1, 2):
             self.problems.append(Problem("spec.yaml", "the file asks for another version of YAML than 1.2", self.file, 1, 1,
                                          fix="remove the %YAML line"))
-        body = [event for event in events if isinstance(event, NodeEvent) or type(event).__name__.endswith("EndEvent")]
-        body = body[:next((at for at, event in enumerate(body) if type(event).__name__ == "DocumentEndEvent"), len(body))]
+        end = next((number for number, event in enumerate(events) if isinstance(event, DocumentEndEvent)), len(events))
+        body = [event for event in events[:end] if isinstance(event, NodeEvent | CollectionEndEvent)]
         data = None
-        if not body or not isinstance(body[0], NodeEvent) or traps.implied(body[0]):
+        if not body or traps.implied(body[0]):
             self.problems.append(Problem("spec.empty", "the file is empty", self.file, 1, 1, fix="write `version: 1` first"))
         elif not isinstance(body[0], MappingStartEvent):
             self.tell("spec.not_a_mapping", "the top of the file is not a mapping", body[0], fix="begin with `version: 1`")
@@ -269,13 +285,9 @@ def _skip(events: Iterator[Any], event: Any) -> None:
 
 def _whole(events: Iterator[Any], first: Any) -> list[Any]:
     """All events of the node that begins with `first`."""
-    taken, depth = [first], isinstance(first, (MappingStartEvent, SequenceStartEvent))
-    level = int(depth)
+    taken, level = [first], int(isinstance(first, CollectionStartEvent))
     while level:
         event = next(events)
         taken.append(event)
-        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-            level += 1
-        elif not isinstance(event, NodeEvent):
-            level -= 1
+        level += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
     return taken

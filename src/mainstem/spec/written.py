@@ -23,7 +23,7 @@ class Written(BaseModel):
 
 def _type(text: str) -> str:
     if text.strip().endswith("!"):
-        raise ValueError(f"{text!r}: in the long form write `type: {text.strip()[:-1]}` and `required: true`")
+        raise ValueError(f"{text!r}: `!` belongs to the short form; write `type: {text.strip()[:-1]}` and `required: true`")
     parse_type(text)
     return text
 
