@@ -154,7 +154,7 @@ def test_run_gives_the_exit_code_of_its_result(face, capsys):
     assert face("run") == 3
     told = capsys.readouterr()
     assert "nothing of it is published yet" in told.err
-    assert told.out == "no rows yet\n"
+    assert told.out == "no new rows\n"
 
 
 def test_run_can_look_without_writing(face, capsys):

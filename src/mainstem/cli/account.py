@@ -13,12 +13,12 @@ _FATES = ("made", "held_before", "delivered", "filtered", "quarantined", "late",
 def account(legs: Sequence[Mapping[str, Any]]) -> None:
     """One line per leg: made + held before = delivered + filtered + quarantined + late + held."""
     if not legs:
-        print("no rows yet")
+        print("no new rows")
         return
     used = [fate for fate in _FATES if fate in ("made", "delivered") or any(leg.get(fate) for leg in legs)]
     show.table(["leg", *(fate.replace("_", " ") for fate in used)],
-               [[leg["leg"], *(_Count(leg.get(fate, 0)) for fate in used)] for leg in legs])
-    reasons = [[leg["leg"], *_parts(reason), _Count(rows)] for leg in legs
+               [[way(leg["leg"]), *(_Count(leg.get(fate, 0)) for fate in used)] for leg in legs])
+    reasons = [[way(leg["leg"]), *_parts(reason), _Count(rows)] for leg in legs
                for reason, rows in sorted(leg.get("reasons", {}).items(), key=lambda item: (-item[1], item[0]))]
     if reasons:
         print()
@@ -27,7 +27,18 @@ def account(legs: Sequence[Mapping[str, Any]]) -> None:
 
 def outputs(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The version of each output that holds the last epoch."""
-    show.table(["output", "version", "rows"], [[name, fact.get("version"), fact.get("rows")] for name, fact in found.items()])
+    rows = [[name.removesuffix("/output"), fact.get("version"), fact.get("rows")] for name, fact in found.items()]
+    show.table(["output", "version", "rows"], rows)
+
+
+def way(leg: str) -> str:
+    """The name of a leg for a person: its end says that it is an output where a step has the same name.
+
+    >>> way("climate -> climate/output")
+    'climate -> output climate'
+    """
+    origin, _, end = leg.partition(" -> ")
+    return f"{origin} -> output {end.removesuffix('/output')}" if end.endswith("/output") else leg
 
 
 def _parts(reason: str) -> list[str]:

@@ -86,7 +86,7 @@ def _print(result: RunResult, output: Output) -> None:
     sys.stdout.flush()
 
 
-_WHY = {"end": "read to the end of its input", "hold": "read what there is; open windows are held until more comes (or --flush)",
+_WHY = {"end": "read to the end of its input", "hold": "read all that is there now",
         "limit": "stopped at a limit; it goes on from here when started again",
         "stopped": "stopped; it goes on from here when started again"}
 
@@ -94,6 +94,9 @@ _WHY = {"end": "read to the end of its input", "hold": "read what there is; open
 def summary(name: str, result: RunResult) -> str:
     """One line: what, how much, how long, why it ended."""
     rate = f", {result.rows / result.seconds:,.0f} rows/s" if result.seconds and result.rows else ""
+    held = sum(leg.get("held", 0) for leg in result.account)
+    waiting = f"; {held:,} rows wait in what is still open (more input or --flush closes it)" if result.why == "hold" and held else ""
     unpublished = "" if result.published else "; nothing of it is published yet"
-    return (f"{name}: {result.rows:,} rows in {result.seconds:.1f} s{rate}; {_WHY.get(result.why, result.why)}{unpublished}\n"
+    why = _WHY.get(result.why, result.why)
+    return (f"{name}: {result.rows:,} rows in {result.seconds:.1f} s{rate}; {why}{waiting}{unpublished}\n"
             f"run {result.run_id}   release {result.release}")

@@ -77,7 +77,8 @@ def table(names: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
 
     made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for index, name in enumerate(names):
-        numeric = any(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in data)
+        values = [row[index] for row in data if row[index] is not None]
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in data:
         made.add_row(*(Text(_short(cell(value))) for value in row))
