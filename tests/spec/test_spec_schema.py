@@ -110,7 +110,7 @@ def test_the_greenhouse_fits_the_schema() -> None:
 @pytest.mark.parametrize(("old", "new"), [
     ("version: 1", "versoin: 1"), ("rows: 1000", "rowz: 5"), ("format: json", "format: jsn"), ("lateness: 30s", "lateness: 30"),
     ("then: hold", "then: hodl"), ("late: quarantine", "late: quarantin"), ("window: {", "windw: {"), ("mode: upsert", "mode: up"),
-    ("table: climate", "tabel: climate"), ("generator: {rows: 1000}", "generator: {}\n    files: {path: x}"), 
+    ("table: climate", "tabel: climate"), ("generator: {rows: 1000}", "generator: {}\n    files: {path: x}"),
     ("  newest:", "  New:"),
 ])
 def test_what_the_loader_refuses_the_schema_refuses(old: str, new: str) -> None:

@@ -98,7 +98,8 @@ def read(text: str, file: str) -> Tree:
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
         problem = Problem("spec.encoding", f"control character U+{ord(found[0]):04X}", file, line, column, fix="remove it")
         return Tree(None, Marks(file), (problem,))
-    lines, problems = text.split("\n"), []
+    lines = text.split("\n")
+    problems: list[Problem] = []
     for _ in range(MOST_REPAIRS):
         events: list[Any] = []
         depth = 0
