@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ def cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> lis
     if pa.types.is_timestamp(column.type):
         return ["null" if text is None else f'"{text}"' for text in stamps(column).to_pylist()]
     write = str if json_text else writer(column.type, options)
+    if pa.types.is_nested(column.type):
+        column = column.cast(_texted(column.type))
     return ["null" if value is None else write(value) for value in column.to_pylist()]
 
 
@@ -48,6 +50,20 @@ def stamps(column: pa.ChunkedArray) -> pa.ChunkedArray:
     texts = pc.replace_substring(texts, " ", "T", max_replacements=1)
     texts = pc.replace_substring_regex(texts, r"\.0+(Z?)$", r"\1")
     return pc.replace_substring_regex(texts, r"(\.[0-9]*[1-9])0+(Z?)$", r"\1\2")
+
+
+def _texted(kind: pa.DataType) -> pa.DataType:
+    """A nested type with texts in place of instants: Python's own cannot hold all of them."""
+    types = pa.types
+    if types.is_timestamp(kind):
+        return pa.string()
+    if types.is_struct(kind):
+        return pa.struct([pa.field(f.name, _texted(f.type), f.nullable) for f in kind])
+    if types.is_map(kind):
+        return pa.map_(_texted(kind.key_type), _texted(kind.item_type))
+    if types.is_list(kind) or types.is_large_list(kind):
+        return pa.list_(_texted(kind.value_type))
+    return kind
 
 
 def writer(kind: pa.DataType, options: JsonOptions) -> Cell:
@@ -69,6 +85,10 @@ def writer(kind: pa.DataType, options: JsonOptions) -> Cell:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         item = writer(kind.value_type, options)
         return lambda value: "[" + ",".join("null" if v is None else item(v) for v in value) + "]"
+    if types.is_map(kind):
+        value_of = writer(kind.item_type, options)
+        return lambda value: "{" + ",".join(
+            f"{json.dumps(str(key), ensure_ascii=False)}:{'null' if v is None else value_of(v)}" for key, v in value) + "}"
     if types.is_struct(kind):
         members = [(json.dumps(f.name, ensure_ascii=False), f.name, writer(f.type, options)) for f in kind]
         return lambda value: "{" + ",".join(
@@ -93,7 +113,6 @@ def _real(options: JsonOptions) -> Cell:
     return write
 
 
-def stamp(value: dt.datetime) -> str:
-    """RFC 3339 with as many digits of the second as are needed; Z for UTC, nothing for a local time."""
-    text = value.replace(tzinfo=None).isoformat()
-    return text + "Z" if value.tzinfo is not None else text
+def stamp(text: str) -> str:
+    """Arrow's text of an instant as RFC 3339, with as many digits of the second as are needed."""
+    return re.sub(r"(\.\d*[1-9])0+|\.0+(?!\d)", r"\1", text.replace(" ", "T", 1))

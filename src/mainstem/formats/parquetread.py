@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -22,8 +22,6 @@ from mainstem.plugs import Decoded
 
 if TYPE_CHECKING:
     from mainstem.formats.parquet import Parquet
-
-_UNIX = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @contextmanager
@@ -123,11 +121,18 @@ def _column(source: pa.ChunkedArray, column: Column) -> tuple[pa.ChunkedArray, n
     failed = np.zeros(len(source), bool)
     naive = pa.types.is_timestamp(source.type) and source.type.tz is None and column.type.name == "timestamp"
     target = column.type.arrow
-    plain = not naive and column.type.name != "json" and not times.is_epoch(column) and not pa.types.is_floating(source.type)
+    text = pa.types.is_string(source.type) or pa.types.is_large_string(source.type)
+    if column.type.name == "json" and not text:
+        cells = jsonwrite.cells(source, False, JsonOptions())
+        array = pa.chunked_array([pa.array([None if cell == "null" else cell for cell in cells], target)])
+        return array, array.is_null().to_numpy() if column.required else failed
+    widened = pa.types.is_float32(source.type) and column.type.name == "double"
+    plain = widened or not (naive or column.type.name == "json" or times.is_epoch(column) or pa.types.is_floating(source.type))
     try:
-        if not plain and source.type != target:
+        same = source.type == target and column.type.name != "json"
+        if not plain and not same:
             raise pa.ArrowInvalid("value by value")
-        array = source if source.type == target else source.cast(target)
+        array = source if same else source.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         made = []
         read = _reader(source.type, column)
@@ -151,8 +156,7 @@ def _listed(source: pa.ChunkedArray) -> list[Any]:
 def _reader(kind: pa.DataType, column: Column) -> Callable[[Any], Any]:
     """How one value of the file's type becomes the declared one; the function raises `Wrong`."""
     if column.type.name == "json":
-        write = jsonwrite.writer(kind, JsonOptions())
-        return lambda value: value if isinstance(value, str) else write(value)
+        return lambda value: values.from_text(value, column, column.type) if isinstance(value, str) else None
     if pa.types.is_timestamp(kind):
         return lambda value: _instant(value, kind, column)
     return lambda value: _value(value, column, column.type)
@@ -169,8 +173,8 @@ def _value(value: Any, column: Column, kind: Type) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return value
     if isinstance(value, float) and kind.name in ("double", "float"):
-        return value
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return value if kind.name == "double" or not math.isfinite(value) else values.real(repr(value), "float")
+    if isinstance(value, float) and not math.isfinite(value):
         raise Wrong("out_of_range", f"{value} is not a {kind}")
     return values.number(format(Decimal(value), "f") if isinstance(value, (float, Decimal)) else str(value), column, kind)
 
