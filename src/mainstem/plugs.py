@@ -225,6 +225,9 @@ class Sink(Protocol):
     def identity(self) -> str | None:
         """The destination's id, None if it does not exist."""
 
+    def writer(self) -> Mapping[str, str] | None:
+        """The transaction's facts of the newest commit that a pipeline made: pipeline, environment, incarnation, epoch ..."""
+
     def version(self) -> int:
         """The newest version."""
 

@@ -71,7 +71,7 @@ def make(folder: Path, outputs: int = 2, noisy: bool = False, rows: int = ROWS, 
     text = PIPELINE % {"python": PYTHON if noisy else "", "before": last, "second": SECOND % last if outputs == 2 else ""}
     (folder / "pipeline.yaml").write_text(text)
     (folder / "noise.py").write_text(NOISE)
-    rng, moment, lines = random.Random(seed), 1_767_225_600.0, []
+    rng, moment, lines = random.Random(seed), 1_767_247_200.0, []
     for number in range(rows):
         moment += rng.random()
         late = 300 if rng.random() < 0.02 else 0

@@ -244,6 +244,9 @@ class Delta:
     def identity(self) -> str | None:
         return str(self.log.open().metadata().id) if self.log.exists() else None
 
+    def writer(self) -> Mapping[str, str] | None:
+        return self.log.writer() if self.log.exists() else None
+
     def version(self) -> int:
         return int(self.log.open().version())
 

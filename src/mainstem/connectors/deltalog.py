@@ -139,6 +139,16 @@ class Log:
         """The commits whose file is still there, rising."""
         return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _COMMIT.match(name)))
 
+    def writer(self) -> dict[str, str] | None:
+        """The facts of the newest commit that a pipeline made, without their prefix; None if no file of such a one is left."""
+        for version in reversed(self.versions()):
+            for entry in self.entries(version):
+                facts = {name.removeprefix("mainstem."): str(value) for name, value in entry.get("commitInfo", {}).items()
+                         if name.startswith("mainstem.")}
+                if facts:
+                    return facts
+        return None
+
     def holding(self, app: str, epoch: int, first: int = 0) -> tuple[int, int] | None:
         """(version, rows that it added) of the commit that holds a transaction; None if its file is gone."""
         best = None

@@ -201,13 +201,18 @@ class Epochs:
         place = self.site.place
         return f"{place.environment}.{place.pipeline}/{self.journal.incarnation}/{output}"
 
-    def agree(self) -> None:
-        """On start: the manifest must agree with every output (CHECKPOINT_LOST, SINK_RESET)."""
+    def agree(self, known: Sequence[str]) -> None:
+        """On start: the manifest must agree with every output (CHECKPOINT_LOST, SINK_RESET).
+
+        `known`: the incarnations of this pipeline whose journals are here.
+        """
         published = self.done.outputs if self.done else {}
         waiting = self.head.epoch if self.head and self.head.last else 0
         for name, sink in self.site.sinks().items():
-            there, known = sink.identity(), published.get(name)
-            if known is not None and known["version"] is not None and there != known["identity"]:
+            there, before = sink.identity(), published.get(name)
+            if there and not self.fresh:
+                self._our_own(name, sink, known)
+            if before is not None and before["version"] is not None and there != before["identity"]:
                 raise RefusedError(
                     "sink.reset",
                     f"the table of output {name} is not the one that was written to",
@@ -216,7 +221,7 @@ class Epochs:
                     fix="restore it, or start anew with `mainstem run --accept rebuild`",
                 )
             recorded = sink.last(self.app(name)) if there else None
-            expected = known["epoch"] if known else 0
+            expected = before["epoch"] if before else 0
             if recorded is not None and recorded > expected and recorded != waiting:
                 raise RefusedError(
                     "checkpoint.lost",
@@ -233,6 +238,19 @@ class Epochs:
                     why="the table was rolled back to an older version",
                     fix="restore it, or start anew with `mainstem run --accept rebuild`",
                 )
+
+    def _our_own(self, name: str, sink: Any, known: Sequence[str]) -> None:
+        """A table that an incarnation wrote whose journal is not here means that the state folder was lost."""
+        place, facts = self.site.place, sink.writer() or {}
+        ours = (facts.get("pipeline"), facts.get("environment")) == (place.pipeline, place.environment)
+        if ours and facts["incarnation"] not in known:
+            raise RefusedError(
+                "checkpoint.lost",
+                f"output {name} was written up to epoch {facts['epoch']} by a run whose journal is not here",
+                where=str(self.journal.folder.parent),
+                why=f"its incarnation {facts['incarnation']} has no folder there; going on would write its rows again",
+                fix="restore the state folder, or start anew with `mainstem run --accept rebuild`",
+            )
 
 
 def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepared | None) -> Prepared:

@@ -126,7 +126,7 @@ def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[J
     home = journal.current(opened.work)
     if home is None:
         before = journal.incarnations(opened.work)
-        why = before[-1].closed() if before else "first run"
+        why = before[-1].closed() if before else accept or "first run"
         return journal.begin(opened.work, clock.now(), why, before[-1].incarnation if before else ""), why.startswith("rebuild")
     numbers = home.epochs("prepared")
     if accept == "rebuild":
@@ -246,6 +246,9 @@ class _Runner:
                 break
         return self._end(loop, new, why, wish, self.clock.monotonic() - began)
 
+    def _known(self) -> list[str]:
+        return [found.incarnation for found in journal.incarnations(self.opened.work)]
+
     def _loop(self, site: Any) -> Epochs:
         return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh)
 
@@ -255,11 +258,11 @@ class _Runner:
         if prepared:
             name = self.home.prepared(prepared[-1]).release
             loop = self._loop(self._site(name))
-            loop.agree()
+            loop.agree(self._known())
             sweep.orphans(self.opened.work, loop.head)
             loop.finish()
         else:
-            self._loop(self.opened.site()).agree()
+            self._loop(self.opened.site()).agree(self._known())
         if plans and plans[-1] > (prepared[-1] if prepared else 0):
             plan = self.home.plan(plans[-1])
             loop = self._loop(self._site(plan.release))
