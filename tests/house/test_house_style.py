@@ -1,0 +1,210 @@
+"""The walls of the house: sizes of files and functions, closed lists, what may be imported where."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mainstem import plugs, signals
+from mainstem.codes import CODES
+from mainstem.reasons import REASONS
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src/mainstem"
+FILES = sorted(SOURCE.rglob("*.py"))
+MIGRATIONS = SOURCE / "ledger/migrations/versions"
+
+# The one file in which each of these may be imported; everywhere else the house has its own word for it.
+ALONE = {"time": {"clock.py"}, "random": set(), "logging": set()}
+
+
+def name(path):
+    return path.relative_to(SOURCE).as_posix()
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").split(".")[0]
+
+
+def test_no_file_is_above_400_lines():
+    sizes = sorted(((len(path.read_text(encoding="utf-8").splitlines()), name(path)) for path in FILES), reverse=True)
+    print("the longest:", sizes[:3])
+    lists = {"codes.py"}                  # a closed list is one file, however long it grows
+    assert [entry for entry in sizes if entry[0] > 400 and entry[1] not in lists] == []
+    assert len(sizes) > 50
+
+
+def test_no_function_is_above_80_lines():
+    long = [f"{name(path)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1}"
+            for path in FILES if MIGRATIONS not in path.parents
+            for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.end_lineno - node.lineno + 1 > 80]
+    assert long == []
+
+
+def test_every_file_says_first_what_it_is_for():
+    silent = [name(path) for path in FILES if path.read_text().strip() and not ast.get_docstring(tree(path))]
+    assert silent == []
+
+
+def test_time_randomness_and_logging_stay_in_their_files():
+    strayed = [f"{name(path)} imports {module}" for path in FILES for module in imported(path)
+               if module in ALONE and name(path) not in ALONE[module]]
+    assert strayed == []
+
+
+def test_print_is_for_faces_only():
+    strayed = [f"{name(path)}:{node.lineno}" for path in FILES if not name(path).startswith("cli/") for node in ast.walk(tree(path))
+               if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"]
+    assert strayed == []
+
+
+def test_a_plug_imports_only_pydantic_and_the_house_at_its_top():
+    allowed = {"pydantic", "mainstem", "__future__", *sys.stdlib_module_names}
+    strayed = []
+    for room in ("connectors", "formats", "steps"):
+        plugged = {module.rpartition(".")[2] for module in plugged_modules(room)}
+        for path in sorted((SOURCE / room).glob("*.py")):
+            if path.stem not in plugged:
+                continue
+            for node in tree(path).body:
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                    strayed += [f"{name(path)}:{node.lineno} {module}" for module in found if module.split(".")[0] not in allowed]
+    assert strayed == []
+
+
+def plugged_modules(room):
+    groups = {"connectors": ("sources", "sinks"), "formats": ("formats",), "steps": ("steps",)}[room]
+    return {plugs.find(group, kind).__module__ for group in groups for kind in plugs.kinds(group)}
+
+
+@pytest.mark.parametrize("room", ["formats", "steps", "connectors"])
+def test_every_plug_is_in_the_contract_that_keeps_plugs_strangers(room):
+    contracts = (ROOT / "pyproject.toml").read_text()
+    block = contracts.split(f'name = "{room} are strangers to each other"')[1].split("[[")[0]
+    listed = set(re.findall(rf'"(mainstem\.{room}\.\w+)"', block))
+    own = {module for module in plugged_modules(room) if module.startswith("mainstem.")}
+    assert listed == own
+
+
+def options_models():
+    for group in plugs.GROUPS:
+        for kind in plugs.kinds(group):
+            model = plugs.find(group, kind).Options
+            if isinstance(model, type) and hasattr(model, "model_fields"):
+                yield f"{group}.{kind}", model
+
+
+def test_every_option_says_what_it_is():
+    silent, count = [], 0
+    for kind, model in options_models():
+        for field_name, field in model.model_fields.items():
+            count += 1
+            if not (field.description or "").strip():
+                silent.append(f"{kind}.{field_name}")
+        assert model.model_config.get("extra") == "forbid", kind
+        assert model.model_config.get("frozen"), kind
+    assert silent == []
+    assert count > 40
+
+
+def raised_codes():
+    """The codes that errors are made with: a text of the form `word.word` as the first argument of an error or problem."""
+    pattern = re.compile(r"^[a-z_]+\.[a-z0-9_]+$")
+    makers = re.compile(r"(Error|Bug|Problem|problem|tell|_problem|refuse|complain|objection)$")
+    found = {}
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and makers.search(ast.unparse(node.func)) and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str) and pattern.match(first.value) \
+                        and first.value not in signals.SIGNALS:
+                    found.setdefault(first.value, f"{name(path)}:{node.lineno}")
+    return found
+
+
+def test_every_error_code_has_a_page():
+    found = raised_codes()
+    assert len(found) > 40
+    assert [f"{code} ({place})" for code, place in sorted(found.items()) if code not in CODES] == []
+
+
+def test_every_page_of_a_code_is_of_a_code_that_is_used():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.name != "codes.py")
+    assert [code for code in CODES if f'"{code}"' not in text] == []
+
+
+def test_every_page_explains_and_gives_a_way_on():
+    short = [code for code, page in CODES.items() if min(len(page.title), len(page.meaning), len(page.fix)) < 8]
+    assert short == []
+
+
+def test_every_signal_that_is_sent_is_documented_and_every_documented_one_is_sent():
+    sent = set()
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("signals.at", "signals.tell") and node.args:
+                assert isinstance(node.args[0], ast.Constant), f"{name(path)}:{node.lineno}: a signal is named by a literal"
+                sent.add(node.args[0].value)
+    assert sent == set(signals.SIGNALS)
+
+
+def test_every_reason_is_used():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.name != "reasons.py")
+    assert [reason for reason in REASONS if f'"{reason}"' not in text and f"'{reason}'" not in text] == []
+
+
+def loaded_by(module):
+    heavy = ("pyarrow", "duckdb", "deltalake", "sqlalchemy", "alembic", "sqlglot", "numpy", "typer", "rich")
+    code = f"import sys, {module}; print(*sorted(set(sys.modules) & set({heavy!r})))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("module", ["mainstem", "mainstem.plugs", "mainstem.codes", "mainstem.signals"])
+def test_it_loads_nothing_heavy(module):
+    assert loaded_by(module) == []
+
+
+def test_opening_a_pipeline_loads_no_engine():
+    assert set(loaded_by("mainstem.project")) & {"pyarrow", "duckdb", "deltalake", "sqlalchemy", "alembic"} == set()
+
+
+def test_the_public_names_are_few_and_there():
+    import mainstem
+
+    assert len(mainstem.__all__) <= 25
+    assert [public for public in mainstem.__all__ if not hasattr(mainstem, public)] == []
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        mainstem.nonsense  # noqa: B018
+
+
+def test_nothing_is_promised_for_later():
+    words = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    assert [f"{name(path)}: {found[0]}" for path in FILES if (found := words.search(path.read_text(encoding="utf-8")))] == []
+
+
+def test_every_test_asserts_something():
+    empty = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+                seen = ast.dump(node)
+                if not any(word in seen for word in ("Assert(", "raises", "assert", "expect", "check", "verify", "fail")):
+                    empty.append(f"{path.name}:{node.lineno} {node.name}")
+    assert empty == []
