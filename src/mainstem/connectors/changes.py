@@ -106,7 +106,8 @@ class Changes:
         try:
             if self._matches(file, file.path, entry.size):
                 grown = entry.size != file.stat[0] or file.state in (READING, ASIDE)
-                self.book.put(file.but(stat=stat, state=READING if grown else file.state, outcome=""))
+                as_is = file.but(stat=stat, outcome="")
+                self.book.put(as_is.but(state=READING, packed="") if grown else as_is)
                 return ""
         except (OSError, DataError) as error:
             self.put_aside(file.but(stat=stat), error)
