@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mainstem.batch import AT, AT_TYPE, Fate, at, identity
 from mainstem.columns import Column, parse_type
 from mainstem.engines.contract import Result, Times
-from mainstem.engines.kernels import sql
+from mainstem.engines.kernels import duck, sql, trying
 from mainstem.errors import SpecError
 from mainstem.plan.words import Branch, Node, Sql
 
@@ -158,3 +158,37 @@ def test_of_a_and_b_is_of_a_and_of_b(values: list[str | None], cut: int, which: 
     assert whole.fates == sum((part.fates for part in parts), Counter())
     asides = [row for part in parts if part.aside is not None for row in part.aside.to_pylist()]
     assert ([] if whole.aside is None else whole.aside.to_pylist()) == asides
+
+
+TABLE = pa.table({"k": ["1", "2"], "v": ["10", "x"]})
+
+
+@pytest.mark.parametrize(("query", "failing"), [
+    ('SELECT s::INTEGER AS a, s || s AS b, _at FROM "readings"', [1, 4]),
+    ('SELECT s::INTEGER AS a, _at FROM "readings" WHERE s <> \'x\'', [4]),
+    ('SELECT s AS a, _at FROM "readings" WHERE s::INTEGER > 0', [1, 4]),
+    ('SELECT t.v::INTEGER AS a, r._at AS _at FROM "readings" AS r LEFT JOIN "sensors" AS t ON r.s = t.k', [2]),
+    ('SELECT 1 AS a, _at FROM "readings"', []),
+    ('SELECT a, _at FROM (SELECT s::INTEGER AS a, _at FROM "readings")', [1, 4]),
+])
+def test_failing_rows_are_found_by_one_query(query: str, failing: list[int]) -> None:
+    with duck.tables(readings=rows(s=["1", "x", "2", None, "y"]), sensors=TABLE) as con:
+        found = trying.failing_rows(con, [query])
+    assert found is not None
+    assert found.tolist() == failing
+
+
+def test_where_a_query_cannot_be_wrapped_it_says_so() -> None:
+    with duck.tables(readings=rows(s=["1", "x"], items=[[1], [2]])) as con:
+        assert trying.failing_rows(con, ['SELECT unnest(items) AS a, _at FROM "readings"']) is None
+        assert trying.failing_rows(con, ['SELECT error(s) AS a, _at FROM "readings"']) is None
+        assert trying.failing_rows(con, ["SELECT 1 UNION ALL SELECT 2"]) is None
+
+
+def test_many_failing_rows_cost_no_bisection() -> None:
+    values = [str(i) if i % 10 else "x" for i in range(3000)]
+    result = run(rows(s=values), 'SELECT s::INTEGER AS x, _at FROM "readings"', {"x": "int32"})
+    assert result.rows.num_rows == 2700
+    assert result.fates == {Fate(0, "shaped", "quarantined", "expression"): 300}
+    assert result.aside is not None
+    assert "'x'" in result.aside["_detail"].to_pylist()[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -13,10 +13,12 @@ import pyarrow as pa
 from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fate, Fates, at, empty
 from mainstem.columns import Columns
 from mainstem.engines.contract import Result, Times
-from mainstem.engines.kernels import duck, failing
+from mainstem.engines.kernels import duck, failing, trying
 from mainstem.engines.kernels.binder import invalid
 from mainstem.errors import Bug
 from mainstem.plan.words import Branch, Node, Sql
+
+_EXPLAINED = 100                      # failing rows whose own message is worth a query of its own
 
 
 def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Any = None) -> Result:
@@ -43,25 +45,45 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
         return made, fates
 
     errors = (*duck.row_errors(), pa.ArrowInvalid)
-    aside = None
+    left, aside = rows, None
     try:
         made, fates = attempt(given)
     except errors:
-        failed = failing.bisect(given, attempt, errors)
+        queries = [branch.query for _, branch in branches]
+        with duck.tables(**{name: given}, **looked) as con:
+            suspects = trying.failing_rows(con, queries)
+        failed = _failed(given, attempt, errors, suspects)
         order = sorted(failed)
-        bad = rows.take(pa.array(order, pa.int64()))
+        left, bad = failing.without(rows, order), rows.take(pa.array(order, pa.int64()))
         made, fates = attempt(failing.without(given, order))
         fates.update(failing.fates(bad, node.name, QUARANTINED, "expression"))
-        aside = failing.set_aside(bad, "expression", [duck.message(failed[index]) for index in order])
-        rows_in = failing.without(rows, order)
+        aside = failing.set_aside(bad, "expression", [failed[index] for index in order])
     except duckdb.ProgrammingError as error:
         raise invalid(error, "; ".join(branch.query for _, branch in branches)) from error
-    else:
-        rows_in = rows
     if word.remakes:
-        fates.update(failing.fates(rows_in, node.name, DELIVERED, ""))
+        fates.update(failing.fates(left, node.name, DELIVERED, ""))
         made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
     return Result(_ordered(made, rows, node.columns), aside, fates)
+
+
+def _failed(given: pa.Table, attempt: Callable[[pa.Table], object], errors: tuple[type[BaseException], ...],
+            suspects: np.ndarray | None) -> dict[int, str]:
+    """Number of each row on which the queries fail -> why. The suspects are looked at one by one, what is left is bisected."""
+    found: dict[int, str] = {}
+    for index in (suspects if suspects is not None else ())[:_EXPLAINED]:
+        try:
+            attempt(given.slice(int(index), 1))
+        except errors as error:
+            found[int(index)] = duck.message(error)
+    if suspects is not None and len(found) == min(len(suspects), _EXPLAINED):
+        found |= {int(index): "an expression fails on this row, as on others before it" for index in suspects[_EXPLAINED:]}
+    others = np.setdiff1d(np.arange(given.num_rows), list(found))
+    rest = failing.without(given, list(found))
+    try:
+        attempt(rest)
+    except errors:
+        found |= {int(others[index]): duck.message(error) for index, error in failing.bisect(rest, attempt, errors).items()}
+    return found
 
 
 def _numbered(rows: pa.Table) -> pa.Table:
