@@ -74,6 +74,8 @@ _SCALAR = [
     ("if", "condition, then, else", _OWN, ""),
     ("greatest", "a, b, ...", _SKIPS, "NaN is the largest"),
     ("least", "a, b, ...", _SKIPS, ""),
+    ("cast", "value AS type", _NULL, "stops where it cannot"),
+    ("try_cast", "value AS type", _OWN, "NULL where it cannot"),
     ("error", "text", _NULL, "stops with this message where it is reached"),
     ("try", "expression", _OWN, "NULL where it fails"),
     # text
@@ -204,7 +206,6 @@ _SCALAR = [
     ("list_count", "list", _SKIPS, ""),
     ("list_transform", "list, lambda x: ...", _NULL, ""),
     ("list_filter", "list, lambda x: ...", _NULL, ""),
-    ("list_zip", "list, list", _OWN, ""),
     ("array_length", "list", _NULL, ""),
     ("array_to_string", "list, separator", _SKIPS, ""),
     ("flatten", "list of lists", _NULL, ""),

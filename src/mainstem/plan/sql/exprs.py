@@ -68,7 +68,7 @@ def grouped(
             [f"{sql} AS {text.quote(name)}" for name, sql in head]
             + [f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given]
         )
-        return f"SELECT {shown} FROM {text.quote(ROWS)} GROUP BY {', '.join(group)}"
+        return f"SELECT {shown} FROM {text.quote(ROWS)}" + (f" GROUP BY {', '.join(group)}" if group else "")
 
     sql, described = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
     return Query(sql, described, needs)

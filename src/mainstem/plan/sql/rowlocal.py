@@ -55,7 +55,10 @@ def row_local(query: str, inputs: Sequence[Relation], tables: Mapping[str, Relat
     selects, by_name = _members(tree)
     known = {one.name.lower(): one for one in inputs}
     looked = {name.lower(): one for name, one in tables.items()}
-    pieces = [_Piece(select, known, looked) for select in selects]
+    pieces: list[_Piece] = []
+    for select in selects:
+        names = [name for name, _ in pieces[0].items] if pieces and not by_name else []
+        pieces.append(_Piece(select, known, looked, names))
     for piece in pieces:
         piece.describe(binder)
     columns = _align(pieces, by_name, binder)
@@ -103,7 +106,9 @@ def _no_clauses(tree: exp.Expression) -> None:
 class _Piece:
     """One SELECT of a row-local query."""
 
-    def __init__(self, select: exp.Select, inputs: Mapping[str, Relation], tables: Mapping[str, Relation]) -> None:
+    def __init__(
+        self, select: exp.Select, inputs: Mapping[str, Relation], tables: Mapping[str, Relation], names: Sequence[str]
+    ) -> None:
         _no_clauses(select)
         if any(select.args.get(clause) for clause in ("into", "laterals", "sample")):
             raise SpecError(
@@ -113,7 +118,7 @@ class _Piece:
         scope = self.reads.scope
         text.no_subquery(select)
         text.safe(select)
-        self.items = [(name, checked(tree, scope)) for name, tree in projections(select, scope)]
+        self.items = [(name, checked(tree, scope)) for name, tree in projections(select, scope, names)]
         where = select.args.get("where")
         self.where = checked(inline(where.this, scope), scope) if where else None
         self._across()
@@ -133,6 +138,15 @@ class _Piece:
         """Find the types of what SELECT gives; sums over integers stay int64."""
         described = binder.describe(self.query(self.items), self.relations())
         self.types = tuple(column for column in described if column.name != text.AT)
+        if len(self.types) != len(self.items) or any(
+            node.expressions for _, tree in self.items for node in tree.find_all(exp.Explode)
+        ):
+            raise SpecError(
+                "sql.unnest",
+                "this form of unnest is not in the language",
+                why="it makes columns out of a struct, or goes through lists in lists",
+                fix="write `unnest(list) AS item`; the fields of a struct are `s.field`",
+            )
         for place, column in enumerate(self.types):
             if column.type.name in ("hugeint", "uhugeint"):
                 self._cast(place, "BIGINT", Column(column.name, Type("int64")))

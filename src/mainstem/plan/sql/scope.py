@@ -121,14 +121,19 @@ def columns_in(tree: exp.Expression) -> Iterator[exp.Column]:
         yield node
 
 
-def projections(select: exp.Select, scope: Scope) -> list[tuple[str, exp.Expression]]:
-    """What SELECT gives, star by star and name by name; every name is there, and no name is there twice."""
+def projections(select: exp.Select, scope: Scope, names: Sequence[str] = ()) -> list[tuple[str, exp.Expression]]:
+    """What SELECT gives, star by star and name by name; every name is there, and no name is there twice.
+
+    `names` are those of the first member of a UNION ALL: expressions of further members need none.
+    """
     found: list[tuple[str, exp.Expression]] = []
     for item in select.expressions:
         if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
             found += _star(item, scope)
             continue
-        found.append((output_name(item, scope), item.unalias()))
+        named = isinstance(item, exp.Alias | exp.Column | exp.Dot)
+        name = output_name(item, scope) if named or len(found) >= len(names) else names[len(found)]
+        found.append((name, item.unalias()))
         scope.aliases.setdefault(found[-1][0].lower(), found[-1][1])
     distinct([name for name, _ in found])
     return found

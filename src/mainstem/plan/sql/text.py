@@ -52,6 +52,7 @@ def trust(text: str) -> exp.Expression:
 def _parse(text: str) -> exp.Expression:
     try:
         tokens = _DUCKDB.tokenize(text)
+        _functions(tokens)
         trees = [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise _syntax(error) from error
@@ -61,7 +62,6 @@ def _parse(text: str) -> exp.Expression:
         ) from error
     if len(trees) != 1:
         raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
-    _functions(tokens)
     _determinism(trees[0])
     return trees[0]
 
@@ -123,6 +123,9 @@ def safe(tree: exp.Expression) -> exp.Expression:
     """The same with every division NULL where the divisor is 0 (DuckDB 2 raises)."""
     for node in list(tree.find_all(exp.Div, exp.IntDiv, exp.Mod)):
         node.set("expression", _not_zero(node.expression))
+    for node in list(tree.find_all(exp.Log)):
+        if node.expression is not None and node.this.name == "2":  # sqlglot makes log(2, x) of log2(x): another last digit
+            node.replace(exp.Anonymous(this="log2", expressions=[node.expression]))
     for node in list(tree.find_all(exp.Anonymous)):
         if node.name.lower() in _ZERO_SAFE and len(node.expressions) == 2:
             node.set("expressions", [node.expressions[0], _not_zero(node.expressions[1])])
@@ -227,7 +230,7 @@ def _first_line(text: str) -> str:
 
 
 _NAME = (TokenType.VAR, TokenType.IDENTIFIER)
-_BEFORE_ALIAS = (*_NAME, TokenType.ALIAS, TokenType.R_PAREN, TokenType.STRING)
+_BEFORE_ALIAS = (*_NAME, TokenType.ALIAS, TokenType.R_PAREN, TokenType.STRING, TokenType.STAR)
 
 
 def _functions(tokens: list[Any]) -> None:
@@ -241,7 +244,7 @@ def _functions(tokens: list[Any]) -> None:
         if name in FUNCTIONS or token.token_type not in _NAME:
             continue
         if place and tokens[place - 1].token_type in _BEFORE_ALIAS:
-            continue  # unnest(xs) AS u(x)
+            continue  # unnest(xs) AS u(x), * EXCLUDE (a)
         raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
 
 
