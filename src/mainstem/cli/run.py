@@ -95,7 +95,7 @@ def summary(name: str, result: RunResult) -> str:
     """One line: what, how much, how long, why it ended."""
     rate = f", {result.rows / result.seconds:,.0f} rows/s" if result.seconds and result.rows else ""
     held = sum(leg.get("held", 0) for leg in result.account)
-    waiting = f"; {held:,} rows wait in what is still open (more input or --flush closes it)" if result.why == "hold" and held else ""
+    waiting = f"; {held:,} rows wait in what is open (more input or --flush closes it)" if result.why == "hold" and held else ""
     unpublished = "" if result.published else "; nothing of it is published yet"
     why = _WHY.get(result.why, result.why)
     return (f"{name}: {result.rows:,} rows in {result.seconds:.1f} s{rate}; {why}{waiting}{unpublished}\n"

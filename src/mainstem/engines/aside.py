@@ -13,32 +13,71 @@ from mainstem.columns import Column, Type
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels.duck import query
 
-RAW_LIMIT = 1 << 20                   # a longer reject keeps its place, size and hash only
+RAW_LIMIT = 1 << 20  # a longer reject keeps its place, size and hash only
 
-_TYPES = {"string": Type("string"), "int32": Type("int32"), "int64": Type("int64"), "binary": Type("binary"),
-          "timestamp[us, tz=UTC]": Type("timestamp"), "list<item: string>": Type("list", item=Type("string")),
-          "list<element: string>": Type("list", item=Type("string"))}
+_TYPES = {
+    "string": Type("string"),
+    "int32": Type("int32"),
+    "int64": Type("int64"),
+    "binary": Type("binary"),
+    "timestamp[us, tz=UTC]": Type("timestamp"),
+    "list<item: string>": Type("list", item=Type("string")),
+    "list<element: string>": Type("list", item=Type("string")),
+}
 COLUMNS = tuple(Column(field.name, _TYPES[str(field.type)], required=not field.nullable) for field in ASIDE)
 
 
-def from_rejects(rejects: pa.Table, position: np.ndarray, raw: pa.Array, *, origin: str, partition: int, node: str,
-                 epoch: EpochPlan, clock: np.ndarray | None, place: Any) -> pa.Table:
+def from_rejects(
+    rejects: pa.Table,
+    position: np.ndarray,
+    raw: pa.Array,
+    *,
+    origin: str,
+    partition: int,
+    node: str,
+    epoch: EpochPlan,
+    clock: np.ndarray | None,
+    place: Any,
+) -> pa.Table:
     """Records that could not be decoded. `rejects`: record, reason, detail, column (plugs.Decoded)."""
     index = rejects.column("record").to_numpy()
-    detail = [f"{column}: {text}" if column and column not in (text or "") else text
-              for column, text in zip(rejects.column("column").to_pylist(), rejects.column("detail").to_pylist())]
+    detail = [
+        f"{column}: {text}" if column and column not in (text or "") else text
+        for column, text in zip(rejects.column("column").to_pylist(), rejects.column("detail").to_pylist())
+    ]
     positions = position[index] if len(index) else np.empty(0, np.int64)
     marks = np.full(len(index), NONE, np.int64)
     clocks = clock[index] if clock is not None and len(index) else np.full(len(index), epoch.clock, np.int64)
-    return _table(fate=[QUARANTINED] * len(index), node=node, reason=rejects.column("reason").to_pylist(),
-                  rules=[[]] * len(index), detail=detail, origin=[origin] * len(index),
-                  partition=np.full(len(index), partition, np.int32), position=positions, child=np.zeros(len(index), np.int64),
-                  place=[place(partition, int(p)) for p in positions], time=marks, mark=marks, clock=clocks,
-                  raw=raw.take(pa.array(index)).to_pylist(), row=[None] * len(index), epoch=epoch)
+    return _table(
+        fate=[QUARANTINED] * len(index),
+        node=node,
+        reason=rejects.column("reason").to_pylist(),
+        rules=[[]] * len(index),
+        detail=detail,
+        origin=[origin] * len(index),
+        partition=np.full(len(index), partition, np.int32),
+        position=positions,
+        child=np.zeros(len(index), np.int64),
+        place=[place(partition, int(p)) for p in positions],
+        time=marks,
+        mark=marks,
+        clock=clocks,
+        raw=raw.take(pa.array(index)).to_pylist(),
+        row=[None] * len(index),
+        epoch=epoch,
+    )
 
 
-def from_rows(rows: pa.Table, *, node: str, names: Any, epoch: EpochPlan, raw: pa.Array | None = None,
-              clock: np.ndarray | None = None, place: Any = None) -> pa.Table:
+def from_rows(
+    rows: pa.Table,
+    *,
+    node: str,
+    names: Any,
+    epoch: EpochPlan,
+    raw: pa.Array | None = None,
+    clock: np.ndarray | None = None,
+    place: Any = None,
+) -> pa.Table:
     """Rows with `_at` and batch.REASON_FIELDS. `names` gives the name of an origin number."""
     count = rows.num_rows
     hidden = [AT, "_fate", "_reason", "_rules", "_detail"]
@@ -47,14 +86,29 @@ def from_rows(rows: pa.Table, *, node: str, names: Any, epoch: EpochPlan, raw: p
     if typed.num_columns and count:
         texts = query("SELECT to_json(r)::VARCHAR AS j FROM rows r", rows=_plain(typed)).column(0).to_pylist()
     index = at(rows, "i")
-    bytes_ = raw.take(pa.array(np.maximum(index, 0))).to_pylist() if raw is not None and count and (index >= 0).all() else [None] * count
+    bytes_ = (
+        raw.take(pa.array(np.maximum(index, 0))).to_pylist() if raw is not None and count and (index >= 0).all() else [None] * count
+    )
     clocks = clock[index] if clock is not None and count and (index >= 0).all() else np.full(count, epoch.clock, np.int64)
     partition, position = at(rows, "p"), at(rows, "n")
-    return _table(fate=rows.column("_fate").to_pylist(), node=node, reason=rows.column("_reason").to_pylist(),
-                  rules=rows.column("_rules").to_pylist(), detail=rows.column("_detail").to_pylist(),
-                  origin=[names(int(o)) for o in at(rows, "o")], partition=partition, position=position, child=at(rows, "c"),
-                  place=[place(int(p), int(n)) if place else None for p, n in zip(partition, position)],
-                  time=at(rows, "t"), mark=at(rows, "wm"), clock=clocks, raw=bytes_, row=texts, epoch=epoch)
+    return _table(
+        fate=rows.column("_fate").to_pylist(),
+        node=node,
+        reason=rows.column("_reason").to_pylist(),
+        rules=rows.column("_rules").to_pylist(),
+        detail=rows.column("_detail").to_pylist(),
+        origin=[names(int(o)) for o in at(rows, "o")],
+        partition=partition,
+        position=position,
+        child=at(rows, "c"),
+        place=[place(int(p), int(n)) if place else None for p, n in zip(partition, position)],
+        time=at(rows, "t"),
+        mark=at(rows, "wm"),
+        clock=clocks,
+        raw=bytes_,
+        row=texts,
+        epoch=epoch,
+    )
 
 
 def _plain(rows: pa.Table) -> pa.Table:
@@ -66,9 +120,25 @@ def _plain(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _table(*, fate: list[str], node: str, reason: list[str], rules: list[Any], detail: list[Any], origin: list[str],
-           partition: np.ndarray, position: np.ndarray, child: np.ndarray, place: list[Any], time: np.ndarray, mark: np.ndarray,
-           clock: np.ndarray, raw: list[bytes | None], row: list[str | None], epoch: EpochPlan) -> pa.Table:
+def _table(
+    *,
+    fate: list[str],
+    node: str,
+    reason: list[str],
+    rules: list[Any],
+    detail: list[Any],
+    origin: list[str],
+    partition: np.ndarray,
+    position: np.ndarray,
+    child: np.ndarray,
+    place: list[Any],
+    time: np.ndarray,
+    mark: np.ndarray,
+    clock: np.ndarray,
+    raw: list[bytes | None],
+    row: list[str | None],
+    epoch: EpochPlan,
+) -> pa.Table:
     count = len(fate)
     stamp = pa.timestamp("us", "UTC")
 
@@ -79,10 +149,28 @@ def _table(*, fate: list[str], node: str, reason: list[str], rules: list[Any], d
     identities = [f"{o}:{p}:{n}:{c}@{node}" for o, p, n, c in zip(origin, partition, position, child)]
     hashes = [hashlib.sha256(value).hexdigest() if value is not None else None for value in raw]
     kept = [value if value is not None and len(value) <= RAW_LIMIT else None for value in raw]
-    columns = [identities, fate, [node] * count, reason, rules, detail, origin, pa.array(partition, pa.int32()),
-               pa.array(position, pa.int64()), pa.array(child, pa.int64()), place, moment(time), moment(mark), moment(clock),
-               kept, [len(value) if value is not None else None for value in raw], hashes, row,
-               [epoch.epoch] * count, [epoch.incarnation] * count, [epoch.release] * count]
+    columns = [
+        identities,
+        fate,
+        [node] * count,
+        reason,
+        rules,
+        detail,
+        origin,
+        pa.array(partition, pa.int32()),
+        pa.array(position, pa.int64()),
+        pa.array(child, pa.int64()),
+        place,
+        moment(time),
+        moment(mark),
+        moment(clock),
+        kept,
+        [len(value) if value is not None else None for value in raw],
+        hashes,
+        row,
+        [epoch.epoch] * count,
+        [epoch.incarnation] * count,
+        [epoch.release] * count,
+    ]
     arrays = [column if isinstance(column, pa.Array) else pa.array(column, field.type) for column, field in zip(columns, ASIDE)]
     return pa.Table.from_arrays(arrays, schema=ASIDE)
-

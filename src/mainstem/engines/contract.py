@@ -19,9 +19,9 @@ class Times:
     """What a kernel may know of time. All in microseconds of event time."""
 
     epoch: int
-    before: int = NONE                    # W(n-1) of this fold
-    now: int = NONE                       # W(n); FOREVER in a closing epoch
-    clock: int = 0                        # the plan's wall clock
+    before: int = NONE  # W(n-1) of this fold
+    now: int = NONE  # W(n); FOREVER in a closing epoch
+    clock: int = 0  # the plan's wall clock
     passed: frozenset[str] = frozenset()  # replay: dedupe nodes that these rows have passed already
 
 
@@ -29,13 +29,13 @@ class Times:
 class Result:
     """What a kernel made of its rows. Counts come from queries of their own, never from a subtraction."""
 
-    rows: pa.Table                        # the node's columns and `_at`
-    aside: pa.Table | None = None         # input rows with `_at` + batch.REASON_FIELDS
-    fates: Fates = field(default_factory=Counter)       # filtered, quarantined, late, held (after); delivered for intakes
-    held_before: Counter[int] = field(default_factory=Counter)   # origin -> rows found in the state
-    state: pa.Table | None = None         # rows to append to the state (or the whole state, if `replace`)
-    replace: bool = False                 # `state` takes the place of everything that was loaded
-    notes: Mapping[str, int] = field(default_factory=dict)       # evaluated/NULL counts of rules, late_partial, changes ...
+    rows: pa.Table  # the node's columns and `_at`
+    aside: pa.Table | None = None  # input rows with `_at` + batch.REASON_FIELDS
+    fates: Fates = field(default_factory=Counter)  # filtered, quarantined, late, held (after); delivered for intakes
+    held_before: Counter[int] = field(default_factory=Counter)  # origin -> rows found in the state
+    state: pa.Table | None = None  # rows to append to the state (or the whole state, if `replace`)
+    replace: bool = False  # `state` takes the place of everything that was loaded
+    notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, late_partial, changes ...
 
 
 # A fold's kernel is a module with three functions (engines/kernels/<body>.py):
@@ -51,15 +51,15 @@ FoldRun = Callable[[Node, Mapping[str, pa.Table], pa.Table, Times], Result]
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """A data file that a task wrote: staged rows of an output, quarantine rows, or state."""
 
-    kind: str                             # output | aside | state
-    node: str                             # the Write node, "" for aside, the Fold node
-    path: str                             # absolute while an epoch runs, relative to the work folder in prepared-N
+    kind: str  # output | aside | state
+    node: str  # the Write node, "" for aside, the Fold node
+    path: str  # absolute while an epoch runs, relative to the work folder in prepared-N
     rows: int
     bytes: int
     sha256: str
-    low: int = 0                          # state: key groups [low, high)
+    low: int = 0  # state: key groups [low, high)
     high: int = 0
-    until: int = 0                        # state: largest `_until`
+    until: int = 0  # state: largest `_until`
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +67,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     partition: int
-    segment: int                          # order of the range within its partition in this epoch
-    made: int                             # records read
-    largest: int                          # largest min(event time, clock) of decoded, not-future rows; NONE if none
+    segment: int  # order of the range within its partition in this epoch
+    made: int  # records read
+    largest: int  # largest min(event time, clock) of decoded, not-future rows; NONE if none
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -78,14 +78,14 @@ class Report(msgspec.Struct, kw_only=True):
     stage: str
     task: int
     facts: list[Fact] = []
-    fates: list[tuple[int, str, str, str, int]] = []    # (origin, node, fate, reason, rows)
-    held_before: list[tuple[int, str, int]] = []        # (origin, fold node, rows)
-    made: list[tuple[str, int]] = []                    # (node that is an origin, rows)
+    fates: list[tuple[int, str, str, str, int]] = []  # (origin, node, fate, reason, rows)
+    held_before: list[tuple[int, str, int]] = []  # (origin, fold node, rows)
+    made: list[tuple[str, int]] = []  # (node that is an origin, rows)
     files: list[File] = []
-    replaced: list[str] = []                            # state files whose place a new one takes
-    notes: dict[str, dict[str, int]] = {}               # node -> counts
-    seconds: dict[str, float] = {}                      # node -> busy time
-    released: dict[str, int] = {}                       # fold -> largest bound that it let go (kept after a closing epoch)
+    replaced: list[str] = []  # state files whose place a new one takes
+    notes: dict[str, dict[str, int]] = {}  # node -> counts
+    seconds: dict[str, float] = {}  # node -> busy time
+    released: dict[str, int] = {}  # fold -> largest bound that it let go (kept after a closing epoch)
 
 
 class EpochPlan(msgspec.Struct, kw_only=True):
@@ -97,19 +97,19 @@ class EpochPlan(msgspec.Struct, kw_only=True):
     environment: str
     release: str
     clock: int
-    ranges: dict[str, list[dict[str, Any]]]             # source -> plugs.Range as dict
-    progress: dict[str, dict[str, Any]]                 # source -> where the next epoch goes on
-    carry: dict[str, dict[int, int]]                    # source -> partition -> largest event time before this epoch
-    marks: dict[str, int]                               # fold -> W(n-1)
-    live: dict[str, dict[int, str]]                     # source -> partition -> live | drained | idle | gone
-    tables: dict[str, dict[str, Any]]                   # table -> {path, version, hash}
+    ranges: dict[str, list[dict[str, Any]]]  # source -> plugs.Range as dict
+    progress: dict[str, dict[str, Any]]  # source -> where the next epoch goes on
+    carry: dict[str, dict[int, int]]  # source -> partition -> largest event time before this epoch
+    marks: dict[str, int]  # fold -> W(n-1)
+    live: dict[str, dict[int, str]]  # source -> partition -> live | drained | idle | gone
+    tables: dict[str, dict[str, Any]]  # table -> {path, version, hash}
     state: list[File] = []
     closing: bool = False
-    publish: str = "epoch"                              # epoch | run
-    orders: list[dict[str, Any]] = []                   # replay, discard
-    flushed: dict[str, int] = {}                        # source -> watermark that an idle rule set
-    outcomes: list[dict[str, Any]] = []                 # named outcomes of whole files: {source, file, outcome, detail}
-    previous: str = ""                                  # sha256 of prepared-(N-1)
+    publish: str = "epoch"  # epoch | run
+    orders: list[dict[str, Any]] = []  # replay, discard
+    flushed: dict[str, int] = {}  # source -> watermark that an idle rule set
+    outcomes: list[dict[str, Any]] = []  # named outcomes of whole files: {source, file, outcome, detail}
+    previous: str = ""  # sha256 of prepared-(N-1)
 
 
 class Engine(Protocol):

@@ -34,14 +34,14 @@ class Prepared(msgspec.Struct, kw_only=True):
     epoch: int
     incarnation: str
     release: str
-    outputs: dict[str, list[File]] = {}             # Write node (and `quarantine`) -> staged files
-    state: list[File] = []                          # every state file that is alive after this epoch
-    marks: dict[str, int] = {}                      # fold -> W(n); after a closing epoch: the largest bound released
-    carry: dict[str, dict[int, int]] = {}           # source -> partition -> largest event time
+    outputs: dict[str, list[File]] = {}  # Write node (and `quarantine`) -> staged files
+    state: list[File] = []  # every state file that is alive after this epoch
+    marks: dict[str, int] = {}  # fold -> W(n); after a closing epoch: the largest bound released
+    carry: dict[str, dict[int, int]] = {}  # source -> partition -> largest event time
     live: dict[str, dict[int, str]] = {}
     progress: dict[str, dict[str, Any]] = {}
-    held: dict[str, dict[str, int]] = {}            # fold -> origin name -> rows held after
-    account: dict[str, dict[str, Any]] = {}         # leg -> counts and reasons
+    held: dict[str, dict[str, int]] = {}  # fold -> origin name -> rows held after
+    account: dict[str, dict[str, Any]] = {}  # leg -> counts and reasons
     notes: dict[str, dict[str, int]] = {}
     tables: dict[str, dict[str, Any]] = {}
     orders: list[dict[str, Any]] = []
@@ -49,8 +49,8 @@ class Prepared(msgspec.Struct, kw_only=True):
     rows: int = 0
     seconds: float = 0.0
     closing: bool = False
-    last: bool = False                              # everything up to here is to be published
-    tombstone: str = ""                             # the incarnation is closed; why
+    last: bool = False  # everything up to here is to be published
+    tombstone: str = ""  # the incarnation is closed; why
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -63,8 +63,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     incarnation: str
     release: str
     clock: int
-    outputs: dict[str, dict[str, Any]] = {}         # output -> {version, epoch, rows, identity}
-    account: dict[str, dict[str, Any]] = {}         # of the epochs that it finishes, added up
+    outputs: dict[str, dict[str, Any]] = {}  # output -> {version, epoch, rows, identity}
+    account: dict[str, dict[str, Any]] = {}  # of the epochs that it finishes, added up
     marks: dict[str, int] = {}
     rows: int = 0
     seconds: float = 0.0
@@ -123,8 +123,13 @@ class Journal:
 
 def damaged(path: Path, why: str) -> RefusedError:
     """The error for a file of ours that is not as we wrote it."""
-    return RefusedError("state.damaged", f"{path.name} is damaged", where=str(path), why=why,
-                        fix="restore it from a backup, or rebuild with `mainstem run --accept rebuild`")
+    return RefusedError(
+        "state.damaged",
+        f"{path.name} is damaged",
+        where=str(path),
+        why=why,
+        fix="restore it from a backup, or rebuild with `mainstem run --accept rebuild`",
+    )
 
 
 def verify(file: File, root: Path) -> Path:

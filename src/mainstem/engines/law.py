@@ -15,13 +15,14 @@ from mainstem.engines.contract import Report
 from mainstem.errors import Bug
 from mainstem.plan.words import Fold, Leg, Plan, Write
 
-REPLAY = 1 << 14         # added to the origin number of rows that are replayed from the quarantine
+REPLAY = 1 << 14  # added to the origin number of rows that are replayed from the quarantine
 
 _SET_ASIDE = (FILTERED, QUARANTINED, LATE)
 
 
-def account(plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]],
-            through: str | None = None) -> dict[str, dict[str, Any]]:
+def account(
+    plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]], through: str | None = None
+) -> dict[str, dict[str, Any]]:
     """The account of every leg; raises Bug `law.broken` naming the leg, its numbers and what does not match.
 
     `held_before` is what the epoch before left in each fold (fold -> origin -> rows): the state must still hold it.
@@ -81,15 +82,26 @@ def _end(plan: Plan, leg: Leg) -> Any:
 def _legs(plan: Plan, origins: set[str], through: str | None) -> list[Leg]:
     """The plan's legs, and for origins that are replayed the same ways again."""
     replayed = {name.removeprefix("replay:") for name in origins if name.startswith("replay:")}
-    more = [Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path) for leg in plan.legs
-            if leg.origin in replayed and (through is None or through in (leg.origin, *leg.path, leg.end))]
+    more = [
+        Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path)
+        for leg in plan.legs
+        if leg.origin in replayed and (through is None or through in (leg.origin, *leg.path, leg.end))
+    ]
     return [*plan.legs, *more]
 
 
 def _leg(leg: Leg, made: int, held_before: int, fates: Mapping[tuple[str, str, str, str], int]) -> dict[str, Any]:
     on_the_way = {leg.origin.removeprefix("replay:"), *leg.path, leg.end}
-    row: dict[str, Any] = {"made": made, "held_before": held_before, DELIVERED: 0, FILTERED: 0, QUARANTINED: 0, LATE: 0, HELD: 0,
-                           "reasons": {}}
+    row: dict[str, Any] = {
+        "made": made,
+        "held_before": held_before,
+        DELIVERED: 0,
+        FILTERED: 0,
+        QUARANTINED: 0,
+        LATE: 0,
+        HELD: 0,
+        "reasons": {},
+    }
     for (origin, node, fate, reason), count in sorted(fates.items()):
         if origin != leg.origin or node not in on_the_way or not count:
             continue
@@ -111,8 +123,13 @@ def _balance(leg: Leg, row: Mapping[str, Any]) -> None:
 
 def _broken(leg: Leg, row: Mapping[str, Any], why: str) -> Bug:
     numbers = ", ".join(f"{key} {value}" for key, value in row.items() if key != "reasons")
-    return Bug("law.broken", f"leg {leg.name} does not balance", where=leg.name, why=f"{why} ({numbers})",
-               fix="nothing of this epoch was published; please report this with the pipeline file")
+    return Bug(
+        "law.broken",
+        f"leg {leg.name} does not balance",
+        where=leg.name,
+        why=f"{why} ({numbers})",
+        fix="nothing of this epoch was published; please report this with the pipeline file",
+    )
 
 
 def _files(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[Report]) -> None:
@@ -125,6 +142,10 @@ def _files(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[
     for node in plan.of(Write):
         delivered = sum(row[DELIVERED] for name, row in legs.items() if name.endswith(f" -> {node.name}"))
         if delivered != staged[node.name]:
-            raise Bug("law.broken", f"output {node.name} does not match its legs", where=node.name,
-                      why=f"the legs deliver {delivered} rows, its files hold {staged[node.name]}",
-                      fix="nothing of this epoch was published; please report this with the pipeline file")
+            raise Bug(
+                "law.broken",
+                f"output {node.name} does not match its legs",
+                where=node.name,
+                why=f"the legs deliver {delivered} rows, its files hold {staged[node.name]}",
+                fix="nothing of this epoch was published; please report this with the pipeline file",
+            )

@@ -43,15 +43,22 @@ class Lease:
 
     def __init__(self, folder: Path, clock: Clock, takeover: bool = False) -> None:
         self._folder, self._clock = folder, clock
-        self._me: dict[str, Any] = {"host": socket.gethostname(), "boot": _boot(), "pid": os.getpid(),
-                                    "started": _started(os.getpid())}
+        self._me: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "boot": _boot(),
+            "pid": os.getpid(),
+            "started": _started(os.getpid()),
+        }
         self._stop = threading.Event()
         number, holder = self._newest()
         if holder and not takeover and not self._void(holder):
             raise ConcurrencyError(
-                "run.held", f"this pipeline is run by process {holder['pid']} on {holder['host']}",
-                where=str(folder), why=f"its lease runs until {iso(holder['until'])}",
-                fix="stop it, or wait, or take over with `--takeover` (the other one then stops by itself)")
+                "run.held",
+                f"this pipeline is run by process {holder['pid']} on {holder['host']}",
+                where=str(folder),
+                why=f"its lease runs until {iso(holder['until'])}",
+                fix="stop it, or wait, or take over with `--takeover` (the other one then stops by itself)",
+            )
         self._number = number + 1
         self._lost = ""
         durable.publish(self._path(self._number), self._content())
@@ -63,8 +70,13 @@ class Lease:
     def check(self) -> None:
         """Stop if somebody took over."""
         if self._lost or self._newest()[0] > self._number:
-            raise ConcurrencyError("run.fenced", "another runner took this pipeline over", where=str(self._folder),
-                                   why=self._lost, fix="see who runs it with `mainstem runs list`")
+            raise ConcurrencyError(
+                "run.fenced",
+                "another runner took this pipeline over",
+                where=str(self._folder),
+                why=self._lost,
+                fix="see who runs it with `mainstem runs list`",
+            )
 
     def release(self) -> None:
         """Give the right back."""

@@ -21,11 +21,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One wish about rows that left at one node."""
 
     id: str
-    kind: str                             # replay | discard
-    source: str                           # the Read node that made the rows
-    node: str                             # where they left
+    kind: str  # replay | discard
+    source: str  # the Read node that made the rows
+    node: str  # where they left
     rows: int
-    given: int                            # when, microseconds UTC
+    given: int  # when, microseconds UTC
 
 
 def give(work: Path, now: int, kind: str, source: str, node: str, rows: pa.Table) -> Order:

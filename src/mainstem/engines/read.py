@@ -23,8 +23,9 @@ from mainstem.plan.words import Node, Read, Time
 _ticks = SystemClock()
 
 
-def run_read(site: Site, epoch: EpochPlan, node: Node, number: int, segment: int, range_: Mapping[str, Any],
-             tables: Mapping[str, pa.Table]) -> Outcome:
+def run_read(
+    site: Site, epoch: EpochPlan, node: Node, number: int, segment: int, range_: Mapping[str, Any], tables: Mapping[str, pa.Table]
+) -> Outcome:
     """Read exactly this range, decode, stamp, and carry the rows down to outputs and folds."""
     signals.tell("task.started", stage=node.name, task=number)
     assert isinstance(node.word, Read)
@@ -49,8 +50,16 @@ def placer(source: Any, range_: plugs.Range) -> Any:
     return lambda partition, position: source.place({"partition": partition, "position": position, "ref": range_.ref})
 
 
-def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, partition: int, running: int | None, place: Any,
-          origin: int | None = None) -> int:
+def stamp(
+    task: Task,
+    node: Node,
+    chunk: plugs.Chunk,
+    decoded: plugs.Decoded,
+    partition: int,
+    running: int | None,
+    place: Any,
+    origin: int | None = None,
+) -> int:
     """Give the decoded rows their identity and mark, set aside what has no good time, and carry the rest on.
 
     Returns the largest event time so far in this range. Undecodable rows and rows of the future do not move it. With
@@ -62,9 +71,19 @@ def stamp(task: Task, node: Node, chunk: plugs.Chunk, decoded: plugs.Decoded, pa
     assert number is not None
     clock = None if chunk.clock is None else np.asarray(chunk.clock, np.int64)
     if decoded.rejects.num_rows:
-        task.aside.append(aside.from_rejects(decoded.rejects, decoded.position, decoded.raw, node=node.name,
-                                             origin=name_of(task.site.plan, number),
-                                             partition=partition, epoch=epoch, clock=clock, place=place))
+        task.aside.append(
+            aside.from_rejects(
+                decoded.rejects,
+                decoded.position,
+                decoded.raw,
+                node=node.name,
+                origin=name_of(task.site.plan, number),
+                partition=partition,
+                epoch=epoch,
+                clock=clock,
+                place=place,
+            )
+        )
         for item in decoded.rejects.column("reason").value_counts().to_pylist():
             task.fates[Fate(number, node.name, QUARANTINED, item["values"])] += item["counts"]
     for kind, seen in (("unknown", decoded.unknown), ("absent", decoded.absent)):
@@ -118,20 +137,32 @@ def _with_record(ids: pa.StructArray, record: np.ndarray) -> pa.StructArray:
     return pa.StructArray.from_arrays(parts, fields=fields)
 
 
-def _no_good_time(task: Task, node: Node, rows: pa.Table, good: np.ndarray, times: np.ndarray, clocks: np.ndarray,
-                  time: Time) -> None:
+def _no_good_time(
+    task: Task, node: Node, rows: pa.Table, good: np.ndarray, times: np.ndarray, clocks: np.ndarray, time: Time
+) -> None:
     bad = np.flatnonzero(~good)
     reasons = ["bad_timestamp" if times[i] == NONE else "future_timestamp" for i in bad]
-    details = [f"{time.column} is NULL" if times[i] == NONE else
-               f"{time.column} {iso(int(times[i]))} is more than max_future past the clock {iso(int(clocks[i]))}" for i in bad]
+    details = [
+        f"{time.column} is NULL"
+        if times[i] == NONE
+        else f"{time.column} {iso(int(times[i]))} is more than max_future past the clock {iso(int(clocks[i]))}"
+        for i in bad
+    ]
     found = rows.take(pa.array(bad))
-    for name, values, kind in (("_fate", [QUARANTINED] * len(bad), pa.string()), ("_reason", reasons, pa.string()),
-                               ("_rules", [[]] * len(bad), pa.list_(pa.string())), ("_detail", details, pa.string())):
+    for name, values, kind in (
+        ("_fate", [QUARANTINED] * len(bad), pa.string()),
+        ("_reason", reasons, pa.string()),
+        ("_rules", [[]] * len(bad), pa.list_(pa.string())),
+        ("_detail", details, pa.string()),
+    ):
         found = found.append_column(name, pa.array(values, kind))
     raw = task.raw
     assert raw is not None
-    task.aside.append(aside.from_rows(found, node=node.name, names=task.origin_name, epoch=task.epoch,
-                                      raw=raw.records, clock=raw.clock, place=raw.place))
+    task.aside.append(
+        aside.from_rows(
+            found, node=node.name, names=task.origin_name, epoch=task.epoch, raw=raw.records, clock=raw.clock, place=raw.place
+        )
+    )
     origin = int(found.column(AT).combine_chunks().field("o")[0].as_py())
     for reason in set(reasons):
         task.fates[Fate(origin, node.name, QUARANTINED, reason)] += reasons.count(reason)

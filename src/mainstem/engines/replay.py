@@ -28,8 +28,8 @@ from mainstem.plan.words import Dedupe, Fold, Plan, Read
 class Way:
     """Where replayed rows may go."""
 
-    only: frozenset[str]                  # nodes above and below the one where they left
-    passed: frozenset[str]                # dedupes that they had passed
+    only: frozenset[str]  # nodes above and below the one where they left
+    passed: frozenset[str]  # dedupes that they had passed
 
 
 def way(plan: Plan, epoch: EpochPlan) -> Way | None:
@@ -38,9 +38,13 @@ def way(plan: Plan, epoch: EpochPlan) -> Way | None:
         return None
     node = epoch.orders[0]["node"]
     above, below = _reach(plan, node, up=True), _reach(plan, node, up=False)
-    passed = {name for name in above - {node} if isinstance(plan.node(name).word, Fold)
-              and isinstance(plan.node(name).word.body, Dedupe)}  # type: ignore[union-attr]
+    passed = {name for name in above - {node} if _dedupes(plan, name)}
     return Way(frozenset(above | below), frozenset(passed))
+
+
+def _dedupes(plan: Plan, name: str) -> bool:
+    word = plan.node(name).word
+    return isinstance(word, Fold) and isinstance(word.body, Dedupe)
 
 
 def _reach(plan: Plan, name: str, *, up: bool) -> set[str]:
@@ -67,15 +71,26 @@ def _read(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Tabl
     rows = orders.rows_of(site.work, order["id"])
     task = Task(site, epoch, node.name, 0, tables, (0, node.name, 0, 0), only=where.only)
     source = site.source(node.name)
-    raws, partitions, positions = rows.column("raw").to_pylist(), rows.column("partition").to_pylist(), rows.column("position").to_pylist()
+    raws, partitions, positions = (
+        rows.column("raw").to_pylist(),
+        rows.column("partition").to_pylist(),
+        rows.column("position").to_pylist(),
+    )
     for raw, partition, position in zip(raws, partitions, positions):
         chunk = source.fetch(epoch.progress.get(node.name), partition, position) if raw is None else None
         if chunk is None:
             facts = source.facts_at(epoch.progress.get(node.name), position) if hasattr(source, "facts_at") else {}
             chunk = plugs.Chunk(data=(raw or b"") + b"\n", start=position, facts=facts)
         decoded = site.format(node.name, node.word).decode(chunk, query)
-        decoded = plugs.Decoded(decoded.rows, decoded.record, decoded.rejects, np.full(len(decoded.position), position, np.int64),
-                                decoded.raw, decoded.unknown, decoded.absent)
+        decoded = plugs.Decoded(
+            decoded.rows,
+            decoded.record,
+            decoded.rejects,
+            np.full(len(decoded.position), position, np.int64),
+            decoded.raw,
+            decoded.unknown,
+            decoded.absent,
+        )
         stamp(task, node, chunk, decoded, partition, None, lambda _p, _n: None, origin=node.origin + REPLAY)
         task.made[f"replay:{node.name}"] += 1
     return task.finish()

@@ -22,9 +22,9 @@ QUARANTINE = "quarantine"
 class Place:
     """Folders and names, all absolute; JSON-able."""
 
-    project: str                      # folder of the project
-    lake: str                         # root of the tables
-    work: str                         # state folder of the pipeline: journal, state files, spool, releases
+    project: str  # folder of the project
+    lake: str  # root of the tables
+    work: str  # state folder of the pipeline: journal, state files, spool, releases
     pipeline: str
     environment: str = "default"
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -33,10 +33,9 @@ class Place:
 class Site:
     """A plan in its place. Sources, sinks and formats are made on first use, one per process (and thread-safe to get)."""
 
-    def __init__(self, plan: Plan, place: Place, *, tasks: int = 2, memory: int = 1 << 30,
-                 code: tuple[str, ...] = ()) -> None:
+    def __init__(self, plan: Plan, place: Place, *, tasks: int = 2, memory: int = 1 << 30, code: tuple[str, ...] = ()) -> None:
         self.plan, self.place, self.tasks, self.memory = plan, place, tasks, memory
-        self.code = code or (place.project,)          # where the user's Python is found
+        self.code = code or (place.project,)  # where the user's Python is found
         self.work = Path(place.work)
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -59,9 +58,11 @@ class Site:
 
     def format(self, name: str, word: Read) -> Any:
         """The format that decodes a source's records."""
+
         def make() -> Any:
             kind = plugs.find("formats", word.format)
             return kind(self.options(kind, word.format_options), word.declared, word.unknown, word.missing)
+
         return self.once(f"format/{name}", make)
 
     def sink(self, node: Node) -> Any:
@@ -78,12 +79,14 @@ class Site:
 
     def quarantine(self) -> Any:
         """The sink of everything that was set aside: a Delta table beside the outputs."""
+
         def make() -> Any:
             from mainstem.engines.aside import COLUMNS
 
             kind = plugs.find("sinks", "delta")
             options = kind.Options.model_validate({"table": f"{self.place.pipeline}_{QUARANTINE}"})
             return kind(options, COLUMNS, "append", (), None, self.scope(QUARANTINE))
+
         return self.once("sink/quarantine!", make)
 
     def sinks(self) -> dict[str, Any]:

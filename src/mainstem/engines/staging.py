@@ -16,7 +16,7 @@ from mainstem.batch import KEY_GROUPS
 from mainstem.engines import journal
 from mainstem.engines.contract import File
 
-_FILES_PER_FOLD = 24                  # more than this and the fold's tasks write their state anew, as one file each
+_FILES_PER_FOLD = 24  # more than this and the fold's tasks write their state anew, as one file each
 _CACHE_BYTES = 256 << 20
 
 
@@ -48,8 +48,17 @@ def write_state(root: Path, node: str, epoch: int, rows: pa.Table, low: int, hig
 
     size, sha256 = durable.write(path, fill)
     until = pa.compute.max(rows.column("_until")).as_py()
-    return File(kind="state", node=node, path=str(path.relative_to(root)), rows=rows.num_rows, bytes=size, sha256=sha256,
-                low=low, high=high, until=until)
+    return File(
+        kind="state",
+        node=node,
+        path=str(path.relative_to(root)),
+        rows=rows.num_rows,
+        bytes=size,
+        sha256=sha256,
+        low=low,
+        high=high,
+        until=until,
+    )
 
 
 class StateCache:

@@ -8,7 +8,7 @@ from pathlib import Path
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared
 
-KEEP_EPOCHS = 64                      # finished epochs whose plan, prepared and manifest stay
+KEEP_EPOCHS = 64  # finished epochs whose plan, prepared and manifest stay
 _EVERY = 16
 
 

@@ -13,10 +13,10 @@ from mainstem.engines.contract import EpochPlan, Fact
 from mainstem.plan.words import Fold, Plan, Read, Time
 
 # What a partition is to the watermark
-LIVE = "live"            # may bring rows at any time: holds W by its largest event time, or altogether if it had no row yet
-DRAINED = "drained"      # read to its present end: holds W by its largest event time; not at all if it never had a row
-IDLE = "idle"            # drained for so long that it no longer holds W; rejoins with its next row
-LEFT = "left"            # a file read to its end (`partition: file`): no longer holds W; rejoins when it grows
+LIVE = "live"  # may bring rows at any time: holds W by its largest event time, or altogether if it had no row yet
+DRAINED = "drained"  # read to its present end: holds W by its largest event time; not at all if it never had a row
+IDLE = "idle"  # drained for so long that it no longer holds W; rejoins with its next row
+LEFT = "left"  # a file read to its end (`partition: file`): no longer holds W; rejoins when it grows
 
 Carry = Mapping[str, Mapping[int, int]]
 
@@ -45,8 +45,11 @@ def of_source(time: Time | None, carry: Mapping[int, int], live: Mapping[int, st
     """How far one source has come; NONE while it cannot say."""
     if time is None or time.lateness is None:
         return NONE
-    largest = [carry.get(part, NONE) for part, state in live.items() if state in (LIVE, DRAINED)
-               and not (state == DRAINED and carry.get(part, NONE) == NONE)]
+    largest = [
+        carry.get(part, NONE)
+        for part, state in live.items()
+        if state in (LIVE, DRAINED) and not (state == DRAINED and carry.get(part, NONE) == NONE)
+    ]
     seen = [value for value in carry.values() if value > NONE]
     if largest:
         return NONE if min(largest) == NONE else max(min(largest) - time.lateness, flushed)
@@ -54,10 +57,10 @@ def of_source(time: Time | None, carry: Mapping[int, int], live: Mapping[int, st
         return flushed
     idle = any(state == IDLE for state in live.values())
     if idle and time.idle_then == "hold":
-        return flushed                        # nobody is left to judge by: W stays where it is
+        return flushed  # nobody is left to judge by: W stays where it is
     if idle and time.idle_then in ("catch_up", "flush"):
         return max(max(seen), flushed)
-    return max(max(seen) - time.lateness, flushed)      # every file has been read to its end
+    return max(max(seen) - time.lateness, flushed)  # every file has been read to its end
 
 
 def advance(plan: Plan, epoch: EpochPlan, carry: Carry) -> dict[str, int]:
@@ -65,8 +68,9 @@ def advance(plan: Plan, epoch: EpochPlan, carry: Carry) -> dict[str, int]:
     sources = {}
     for node in plan.of(Read):
         assert isinstance(node.word, Read)
-        sources[node.name] = of_source(node.word.time, carry.get(node.name, {}), epoch.live.get(node.name, {}),
-                                       epoch.flushed.get(node.name, NONE))
+        sources[node.name] = of_source(
+            node.word.time, carry.get(node.name, {}), epoch.live.get(node.name, {}), epoch.flushed.get(node.name, NONE)
+        )
     marks = {}
     for node in plan.of(Fold):
         reached = [sources[source] for source in plan.sources_of(node.name)]

@@ -49,7 +49,7 @@ def above(plan: Plan, step: str) -> Plan:
     from mainstem.plan.legs import legs
 
     kept = (*nodes, end)
-    made = legs(kept)
+    made = legs(kept, plan.origins)
     return Plan(pipeline=plan.pipeline, nodes=kept, tables=plan.tables, origins=plan.origins, legs=made)
 
 

@@ -46,9 +46,11 @@ class DuckBinder:
             self._know(inputs)
             try:
                 rows = self._connection.execute(_PREFIX + sql).fetchall()
+                # DESCRIBE names `"Voltage" AS "voltage"` after the column; the query itself gives it the name that was asked for
+                names = self._connection.sql(sql).columns
             except duckdb.Error as error:
                 raise invalid(error, sql) from error
-        return tuple(Column(name, _type(name, kind)) for name, kind, *_ in rows)
+        return tuple(Column(name, _type(name, kind)) for name, (_, kind, *_rest) in zip(names, rows))
 
     def _know(self, inputs: Mapping[str, Columns]) -> None:
         """Make the connection hold exactly these relations; what it has already is kept."""

@@ -59,8 +59,16 @@ class Local:
             for future in waiting:
                 future.cancel()
 
-    def _fold(self, epoch: EpochPlan, site: Site, node: Node, parcels: Sequence[Parcel], now: int,
-              tables: Mapping[str, pa.Table], passed: frozenset[str]) -> list[Callable[[], Outcome]]:
+    def _fold(
+        self,
+        epoch: EpochPlan,
+        site: Site,
+        node: Node,
+        parcels: Sequence[Parcel],
+        now: int,
+        tables: Mapping[str, pa.Table],
+        passed: frozenset[str],
+    ) -> list[Callable[[], Outcome]]:
         assert isinstance(node.word, Fold)
         state = [file for file in epoch.state if file.node == node.name]
         if not parcels and not state:
@@ -71,10 +79,16 @@ class Local:
         for parcel in parcels:
             for number, rows in scatter(node, parcel.rows, tasks):
                 mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
-        alive = {number for number in range(tasks) for low, high in [staging.bounds(number, tasks)]
-                 if any(file.low < high and file.high > low for file in state)}
-        return [_call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed)
-                for number in sorted(alive | set(mine))]
+        alive = {
+            number
+            for number in range(tasks)
+            for low, high in [staging.bounds(number, tasks)]
+            if any(file.low < high and file.high > low for file in state)
+        }
+        return [
+            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed)
+            for number in sorted(alive | set(mine))
+        ]
 
 
 def _reads(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
@@ -92,8 +106,9 @@ def _call(function: Callable[..., Outcome], *args: Any) -> Callable[[], Outcome]
     return lambda: function(*args)
 
 
-def _sort(parcels: defaultdict[str, list[Parcel]], outcomes: Sequence[Outcome], plan: Plan,
-          before: Mapping[tuple[str, int, int], int]) -> None:
+def _sort(
+    parcels: defaultdict[str, list[Parcel]], outcomes: Sequence[Outcome], plan: Plan, before: Mapping[tuple[str, int, int], int]
+) -> None:
     """Put parcels before their folds; the first fold on the way makes the marks of read rows final."""
     for outcome in outcomes:
         for parcel in outcome.parcels:
@@ -104,5 +119,3 @@ def _sort(parcels: defaultdict[str, list[Parcel]], outcomes: Sequence[Outcome], 
                 lateness = word.time.lateness if word.time else None
                 rows = raised(rows, before.get(parcel.raise_by, NONE), lateness)
             parcels[parcel.fold].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
-
-
