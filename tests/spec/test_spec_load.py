@@ -215,8 +215,15 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_lines() -> None:
     text = SMALL.replace("x: int64", "x: intt").replace("sql: SELECT", "sqll: SELECT").replace("table: t", "tabel: t")
     text = text.replace("version", "versoin")
     found = [(line, code) for line, code, _ in problems(text)]
-    assert found == [(1, "spec.missing_key"), (1, "spec.unknown_key"), (4, "spec.value"), (6, "spec.unknown_kind"),
-                     (8, "spec.missing_key"), (8, "spec.unknown_key")]
+    assert found == [(1, "spec.unknown_key"), (4, "spec.value"), (6, "spec.unknown_kind"), (8, "spec.unknown_key")]
+
+
+def test_one_mistake_hides_no_other_in_the_same_entry() -> None:
+    text = edited("format: json, columns: {x: int64, t: timestamp!}",
+                  "fromat: json, columns: {x: intt, T: date, t: timestamp!}, time: {column: tt, lateness: 5}")
+    text = text.replace("{from: s, delta: {table: t}}", "{from: ss, delta: {tabel: t}}")
+    assert [code for _, code, _ in problems(text)] == [
+        "spec.unknown_key", "spec.value", "spec.name_clash", "spec.column", "spec.value", "spec.from", "spec.unknown_key"]
 
 
 def test_inputs_that_are_left_out() -> None:

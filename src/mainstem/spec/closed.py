@@ -53,8 +53,11 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
         what = f"{_name(path, where)} must be {' or '.join(dict.fromkeys(shapes))}, not {_shown(here)}"
         problem = _mapping_by_colon(here, (*path, *where), marks) or marks.problem("spec.value", what, (*path, *where))
         found[(*path, *where), what] = problem
+    # a missing key is no second problem where a colon made another key, or where that key is there with a typing error
     colons = {problem.path[:-1] for problem in found.values() if problem.code == "spec.colon"}
-    return [problem for problem in found.values() if problem.code != "spec.missing_key" or problem.path[:-1] not in colons]
+    typed = {(problem.path[:-1], problem.fix) for problem in found.values() if problem.code == "spec.unknown_key"}
+    return [problem for problem in found.values() if problem.code != "spec.missing_key" or not (
+        problem.path[:-1] in colons or (problem.path[:-1], f"did you mean `{problem.path[-1]}`?") in typed)]
 
 
 def _one(kind: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, Any]) -> Problem:

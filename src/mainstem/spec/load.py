@@ -11,10 +11,10 @@ from typing import Any
 
 from mainstem.errors import SpecError
 from mainstem.spec import closed, names, sections, tree
+from mainstem.spec.desk import Desk
 from mainstem.spec.interpolate import interpolate
 from mainstem.spec.pipeline import Limits, Pipeline, Step
 from mainstem.spec.problems import Marks, Path, Problem, suggest
-from mainstem.spec.sections import Desk
 from mainstem.spec.written import PipelineWritten
 
 VERSION = 1
@@ -102,9 +102,9 @@ def _pipeline(desk: Desk, data: dict[str, Any], file: str) -> Pipeline | None:
     tables = {name: sections.table(desk, name, value) for name, value in written["tables"].items()}
     steps = _steps(desk, written)
     outputs = {name: sections.output(desk, name, value) for name, value in written["outputs"].items()}
-    for name, output in outputs.items():
-        if output is not None:
-            _known_input(desk, output.input, written, ("outputs", name, "from"))
+    for name, value in written["outputs"].items():
+        if isinstance(value, dict) and isinstance(value.get("from"), str):
+            _known_input(desk, value["from"], written, ("outputs", name, "from"))
     if top is None or desk.problems:
         return None
     limits = Limits(top.limits.quarantine, top.limits.rows, top.limits.then) if top.limits else None
