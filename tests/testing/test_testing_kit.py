@@ -190,7 +190,7 @@ def test_the_hand_clock_moves_when_told() -> None:
 @pytest.mark.parametrize("lasting", [False, True])
 def test_each_epoch_is_committed_once(tmp_path: Path, lasting: bool) -> None:
     def sink() -> Collect:
-        options = Collect.Options.model_validate({"durable": lasting})
+        options = Collect.Options.model_validate({"list": "seen", "durable": lasting})
         return Collect(options, (Column("v", parse_type("int64")),), "append", (), None, scope(tmp_path))  # type: ignore[arg-type]
 
     one = sink()
@@ -206,5 +206,5 @@ def test_each_epoch_is_committed_once(tmp_path: Path, lasting: bool) -> None:
     assert sink().read(1)["v"].to_pylist() == [1, 2]
     assert (sink().last("p/i/o"), sink().last("other"), sink().version()) == (2, None, 2)
     if not lasting:
-        assert [row["v"] for row in Collect.rows("p", "readings")] == [1, 2, 3, 4]
+        assert [row["v"] for row in Collect.rows("p", "seen")] == [1, 2, 3, 4]
         Collect.shelves.clear()

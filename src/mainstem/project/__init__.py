@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mainstem.plan.explain import Explained
     from mainstem.plan.words import Plan
-    from mainstem.project.cases import TestReport
+    from mainstem.project.cases import CaseReport
     from mainstem.project.run import RunResult
     from mainstem.spec.problems import Problem
 
@@ -125,11 +125,11 @@ class Pipeline:
 
         return discard(self._opened, ids, **filters)
 
-    def test(self, paths: Sequence[str] = ()) -> TestReport:
+    def test(self, paths: Sequence[str] = ()) -> CaseReport:
         """Run the YAML cases beside the pipeline."""
-        from mainstem.project.cases import run_cases
+        from mainstem.project.cases import run_beside
 
-        return run_cases(self._opened, paths)
+        return run_beside(self._opened, paths)
 
     def build(self) -> dict[str, Any]:
         """Make a release of the present plan and code."""

@@ -1,4 +1,4 @@
-"""The kit for testing pipelines and plugs: a scripted source, a list sink, a hand-moved clock, crashes, and YAML cases.
+"""The kit for testing pipelines and plugs: a scripted source, a list sink, a hand-moved clock, and crashes.
 
     from mainstem.testing import Crash, crash_at, scripted
 
@@ -7,8 +7,6 @@
 | scripted | the source `scripted`: rows, PAUSE, DRAINED, END, CRASH, arrival times |
 | collect | the sink `collect`: what was committed, as a list |
 | crash | crash or kill at a point of the protocol or at any durable call |
-| cases | given rows -> expected rows, in YAML beside the pipeline |
-| compare | rows against rows, told cell by cell |
 """
 
 from mainstem.clock import HandClock

@@ -1,7 +1,7 @@
 """A sink that keeps what was committed in memory, epoch by epoch, or in files that another process can open.
 
     outputs:
-      climate: {from: climate, collect: {}}
+      climate: {from: climate, collect: {list: climate}}
 
 A test reads it as `Collect.rows("pipeline", "climate")`.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class CollectOptions(plugs.Options):
     """Where the rows are kept."""
 
+    list: str = Field(description="what the list is called; no two outputs write to the same one")
     durable: bool = Field(default=False, description="commits are files, so that they outlive the process")
 
 
@@ -50,12 +51,12 @@ class Collect:
     def __init__(self, options: CollectOptions, columns: Columns, mode: str, key: tuple[str, ...], format: plugs.Format | None,
                  scope: plugs.Scope) -> None:
         self.options, self.columns, self.mode, self.key, self.format = options, columns, mode, key, format
-        self.folder = Path(scope.lake) / "collected" / scope.pipeline / scope.name
+        self.folder = Path(scope.lake) / "collected" / scope.pipeline / options.list
 
     @classmethod
-    def rows(cls, pipeline: str, output: str) -> list[dict[str, Any]]:
-        """All rows that this process has committed to an output, in the order of commits."""
-        found = [folder for folder in cls.shelves if folder.endswith(f"/collected/{pipeline}/{output}")]
+    def rows(cls, pipeline: str, name: str) -> list[dict[str, Any]]:
+        """All rows that this process has committed to a list, in the order of commits."""
+        found = [folder for folder in cls.shelves if folder.endswith(f"/collected/{pipeline}/{name}")]
         return [row for folder in found for commit in cls.shelves[folder].commits for row in _table(commit[3]).to_pylist()]
 
     def prepare(self) -> str:

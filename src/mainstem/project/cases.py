@@ -27,13 +27,16 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstem.clock import Clock, SystemClock
 from mainstem.errors import MainstemError, SpecError
 from mainstem.spec import tree
 from mainstem.spec.problems import Marks, Problem, suggest
-from mainstem.testing.compare import differences
+from mainstem.project.compare import differences
+
+if TYPE_CHECKING:
+    from mainstem.project.place import Opened
 
 _KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "name": ((str,), "a text"), "given": ((dict,), "a mapping"), "expect": ((dict,), "a mapping"), "tables": ((dict,), "a mapping"),
@@ -235,3 +238,22 @@ class _Reader:
         except (ValueError, TypeError):
             self.tell(f"{text!r} is not an instant", *path, fix="write it like 2026-01-01T00:00:00Z")
             return None
+
+
+def run_beside(opened: Opened, paths: Sequence[str]) -> CaseReport:
+    """The cases at these paths, or in `tests/` beside the pipeline; each runs in a throw-away place."""
+    from mainstem.project.place import locate
+    from mainstem.project.trial import trial
+
+    found = [case for path in find(paths, opened.file) for case in load(path)]
+    others: dict[str, Opened] = {}
+
+    def runner(case: Case) -> Mapping[str, Any]:
+        here = opened
+        if case.pipeline is not None:
+            file = str((Path(case.file).parent / case.pipeline).resolve())
+            if file != str(opened.file.resolve()):
+                here = others.setdefault(file, locate(file, opened.environment, opened.flags))
+        return trial(here, case.given, case.tables, case.clock, case.flush)
+
+    return run(found, runner)

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mainstem.errors import DataError, SpecError
-from mainstem.testing import HandClock, cases
-from mainstem.testing.cases import Case, CaseReport
-from mainstem.testing.compare import differences, equal
+from mainstem.clock import HandClock
+from mainstem.project import cases
+from mainstem.project.cases import Case, CaseReport
+from mainstem.project.compare import differences, equal
 
 GOOD = """\
 pipeline: ../p.yaml
