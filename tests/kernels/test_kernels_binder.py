@@ -82,6 +82,11 @@ def test_names_of_any_kind_are_quoted(binder: DuckBinder) -> None:
     assert [column.name for column in answer] == ['a "b" c', "group"]
 
 
+def test_an_alias_that_differs_only_in_case_is_the_name(binder: DuckBinder) -> None:
+    answer = binder.describe('SELECT "Voltage" AS "voltage", count(*) AS "N" FROM rows GROUP BY 1', {"rows": columns(Voltage="double")})
+    assert [(column.name, str(column.type)) for column in answer] == [("voltage", "double"), ("N", "int64")]
+
+
 def test_it_is_quick(binder: DuckBinder) -> None:
     began = time.process_time()
     for i in range(50):
