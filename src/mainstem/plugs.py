@@ -206,6 +206,7 @@ class Sink(Protocol):
     commits_with_epoch: ClassVar[bool]
     modes: ClassVar[tuple[str, ...]]  # of append, upsert, replace
     fixed_format: ClassVar[str | None]    # e.g. "parquet": what it stages, whatever the user says
+    # optional `takes_format: ClassVar[bool]`: True: `format:` is needed and must encode; False: it is refused
 
     def __init__(self, options: Any, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
                  scope: Scope) -> None: ...

@@ -203,6 +203,7 @@ def edited(old: str, new: str) -> str:
     ("table: t}", "table: '${env:NOWHERE}'}", 8, "spec.env", ":-default"),
     ("table: t}", "table: '${vault:x}'}", 8, "spec.placeholder", "secret:NAME"),
     ("table: t}", "table: '${env:X'}", 8, "spec.placeholder", "close"),
+    ("table: t}", "table: '$${secret:X}'}", 8, "spec.placeholder", ""),
     ("table: t}", "table: '${env:1X}'}", 8, "spec.placeholder", ""),
 ])
 def test_a_mistake_is_told_with_line_code_and_remedy(old: str, new: str, line: int, code: str, fix: str) -> None:
