@@ -54,7 +54,7 @@ def test_header_after_comments_and_blank_lines() -> None:
 
 @pytest.mark.parametrize(("head", "code", "words"), [
     (b"id,a,id\n", "format.duplicate_header", "field 1 and 3"), (b'"id"x,a\n', "format.header", "closing quote"),
-    (b'"id,a\nr,1\n', "format.header", "not closed"), (b"id,a\rr,1\rs,2\r", "format.line_ends", "CR only"),
+    (b'"id,a\nr,1\n', "format.header", "closed"), (b"id,a\rr,1\rs,2\r", "format.line_ends", "CR only"),
 ])
 def test_broken_header_names_the_place(head: bytes, code: str, words: str) -> None:
     with pytest.raises(DataError, match=words) as error:
@@ -175,7 +175,8 @@ def test_both_ways_agree_and_any_cut_gives_the_same(text: str, keep: bool) -> No
     parts = [plug.decode(Chunk(data[a:b], a, final=b == len(data)), no_query) for a, b in pairwise(starts[::7] + starts[-1:])]
     assert [row for part in parts for row in part.rows.to_pylist()] == whole.rows.to_pylist()
     assert [place for part in parts for place in part.position.tolist()] == whole.position.tolist()
-    assert [r["reason"] for part in parts for r in part.rejects.to_pylist()] == whole.rejects.column("reason").to_pylist()
+    assert [(r["reason"], r["detail"], r["column"]) for part in parts for r in part.rejects.to_pylist()] == [
+        (r["reason"], r["detail"], r["column"]) for r in whole.rejects.to_pylist()]
 
 
 CELL = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=8),

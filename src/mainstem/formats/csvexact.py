@@ -55,14 +55,14 @@ def record(data: bytes, start: int, dialect: Dialect) -> Record:
         if data[place:place + 1] == quote:
             close = _closing(data, place + 1, quote, start + dialect.max_bytes)
             if close < 0:
-                return _bad(start, line, "is not closed")
+                return _bad(start, line)
             fields.append((data[place + 1:close].replace(quote * 2, quote), True))
             place = close + 1
             if data[place:place + 1] != delimiter:
-                behind = data[place:place + 20]
-                end = place + (behind[:2] == b"\r\n" or behind == b"\r")
+                behind = data[place:place + 2]
+                end = place + (behind == b"\r\n" or behind == b"\r")
                 if end < len(data) and data[end] != 10:
-                    return _bad(start, line, f"goes on after its closing quote with {brief(behind.decode(errors='replace'))}")
+                    return _bad(start, line)
                 return Record(start, place, end + 1, fields)
         else:
             end = data.find(b"\n", place)
@@ -101,8 +101,10 @@ def _closing(data: bytes, place: int, quote: bytes, limit: int) -> int:
         place += 2
 
 
-def _bad(start: int, line: tuple[int, int], what: str) -> Record:
-    return Record(start, line[0], line[1], wrong=Wrong("bad_quote", f"a quoted field {what}; reading goes on at the next line"))
+def _bad(start: int, line: tuple[int, int]) -> Record:
+    """Which of the two it is depends on how far one can look ahead, so both are said."""
+    detail = "a quoted field is not closed, or goes on after its closing quote; reading goes on at the next line"
+    return Record(start, line[0], line[1], wrong=Wrong("bad_quote", detail))
 
 
 @dataclass(frozen=True)

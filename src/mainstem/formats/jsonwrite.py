@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import re
 from collections.abc import Callable
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ _SAFE = 2**53
 def encode(rows: pa.Table, columns: Columns, options: JsonOptions) -> bytes:
     """The rows as one file. Raises DataError for NaN under `nan: reject`."""
     texts = {c.name for c in columns if c.type.name == "json"}  # already JSON: written as it is
-    heads = [json.dumps(name, ensure_ascii=False) + ":" for name in rows.column_names]
+    heads = [quoted(name) + ":" for name in rows.column_names]
     written = [cells(rows.column(name), name in texts, options) for name in rows.column_names]
     lines = ("{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*written)) if written else ("{}",) * rows.num_rows
     if options.layout == "document":
@@ -88,12 +88,12 @@ def writer(kind: pa.DataType, options: JsonOptions) -> Cell:
     if types.is_map(kind):
         value_of = writer(kind.item_type, options)
         return lambda value: "{" + ",".join(
-            f"{json.dumps(str(key), ensure_ascii=False)}:{'null' if v is None else value_of(v)}" for key, v in value) + "}"
+            f"{quoted(str(key))}:{'null' if v is None else value_of(v)}" for key, v in value) + "}"
     if types.is_struct(kind):
-        members = [(json.dumps(f.name, ensure_ascii=False), f.name, writer(f.type, options)) for f in kind]
+        members = [(quoted(f.name), f.name, writer(f.type, options)) for f in kind]
         return lambda value: "{" + ",".join(
             f"{key}:{'null' if value[name] is None else write(value[name])}" for key, name, write in members) + "}"
-    return lambda value: json.dumps(value if isinstance(value, str) else str(value), ensure_ascii=False)
+    return lambda value: quoted(str(value))
 
 
 def _integer(options: JsonOptions) -> Cell:
