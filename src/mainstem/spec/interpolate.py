@@ -50,7 +50,7 @@ def interpolate(data: Any, environ: Mapping[str, str], marks: Marks, path: Path 
 def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> tuple[str, tuple[str, str, str] | None]:
     if match[0] == "$${":
         if match.string.startswith("secret:", match.end()):
-            return match[0], ("spec.placeholder", "`${secret:` cannot be meant as text", "secrets are put in later, wherever it stands")
+            return match[0], ("spec.placeholder", "`${secret:` cannot be written as text", "a secret is put in wherever it stands")
         return "${", None
     inside = match[1]
     if not match[2]:
