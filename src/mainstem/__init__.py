@@ -14,7 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.errors import Bug, ConcurrencyError, DataError, MainstemError, RefusedError, SpecError, TransientError, UserCodeError
+    from mainstem.errors import (
+        Bug,
+        ConcurrencyError,
+        DataError,
+        MainstemError,
+        RefusedError,
+        SpecError,
+        TransientError,
+        UserCodeError,
+    )
     from mainstem.project import Pipeline
     from mainstem.project.run import RunResult
     from mainstem.spec.problems import Problem

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mainstem.errors import DataError, SpecError
 from mainstem.clock import HandClock
+from mainstem.errors import DataError, SpecError
 from mainstem.project import cases
 from mainstem.project.cases import Case, CaseReport
 from mainstem.project.compare import differences, equal

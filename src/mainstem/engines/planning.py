@@ -19,7 +19,6 @@ from mainstem.errors import RefusedError
 from mainstem.plan.words import Fold, Node, Read
 from mainstem.plugs import Budget, Discovery
 
-
 _USUAL = Budget(300_000, 32 << 20)
 
 

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem.clock import Clock, SystemClock
 from mainstem.errors import MainstemError, SpecError
+from mainstem.project.compare import differences
 from mainstem.spec import tree
 from mainstem.spec.problems import Marks, Problem, suggest
-from mainstem.project.compare import differences
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainstem.clock import SystemClock
 from mainstem.errors import SpecError
 from mainstem.plan.words import Node, Plan, Write
+from mainstem.project.place import scratch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +65,7 @@ def look(opened: Opened, step: str, limit: int) -> pa.Table:
     from mainstem.project.run import pin
 
     plan, clock = above(opened.plan, step), SystemClock()
-    with tempfile.TemporaryDirectory(prefix="mainstem-look-") as folder:
+    with scratch("look") as folder:
         place = dataclasses.replace(opened.place, lake=str(Path(folder, "lake")), work=str(Path(folder, "work")))
         Path(place.work).mkdir()
         site = Site(plan, place, tasks=1, memory=opened.settings.memory, code=tuple(opened.settings.python_folders))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,3 +152,9 @@ def _pipeline_file(folder: Path) -> Path:
         why=", ".join(entry.name for entry in found),
         fix="say which one: `mainstem run FILE`",
     )
+
+
+def scratch(what: str) -> tempfile.TemporaryDirectory[str]:
+    """A throw-away folder, in memory where the system has such a place: nothing in it needs to survive anything."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(prefix=f"mainstem-{what}-", dir=memory if os.access(memory, os.W_OK) else None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
 from mainstem.engines.site import QUARANTINE, Site
 from mainstem.plan.words import Node, Plan, Read, Table, Write
+from mainstem.project.place import scratch
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -30,7 +30,7 @@ def trial(opened: Opened, given: Mapping[str, Sequence[Any]], looked_up: Mapping
     `given`: source -> records, as mappings or as text that stands as it is. `clock`: when they arrive (microseconds UTC);
     without it long after any of them. Sources that are not named get no records.
     """
-    with tempfile.TemporaryDirectory(prefix="mainstem-case-") as name:
+    with scratch("case") as name:
         folder = Path(name)
         plan = _replaced(opened.plan, folder, given, looked_up)
         place = dataclasses.replace(opened.place, lake=str(folder / "lake"), work=str(folder / "work"))

@@ -151,7 +151,9 @@ def _fate(rules: Sequence[Rule], violated: Sequence[int]) -> tuple[str, str, str
         chosen = [rules[number] for number in violated if rules[number].action == action]
         if chosen:
             told = [rules[number].that for number in violated if rules[number].reason == "rule"]
-            return action, chosen[0].reason, "not true: " + "; ".join(told) if told else None
+            if any(rules[number].reason == "unmatched" for number in violated):
+                told.append("its key is in the table")
+            return action, chosen[0].reason, "not true: " + "; ".join(told)
     return "stop", "rule", None
 
 
