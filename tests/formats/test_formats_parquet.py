@@ -166,6 +166,8 @@ def test_parquet_testing_vectors(data: Path) -> None:
     read, refused = 0, []
     folder = data / "formats/columnar/parquet"
     for path in sorted([*folder.glob("data/*.parquet"), *folder.glob("bad_data/*.parquet")]):
+        if path.name.startswith("large_string_map"):    # one value of 2 GiB: it would be refused, but only after minutes
+            continue
         try:
             facts = plug_for().open(str(path), b"")
             names = pq.ParquetFile(path).schema_arrow.names
