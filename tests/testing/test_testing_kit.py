@@ -205,6 +205,11 @@ def test_each_epoch_is_committed_once(tmp_path: Path, lasting: bool) -> None:
     assert sink().read()["v"].to_pylist() == [1, 2, 3, 4]
     assert sink().read(1)["v"].to_pylist() == [1, 2]
     assert (sink().last("p/i/o"), sink().last("other"), sink().version()) == (2, None, 2)
+    anew = sink().stage(pa.table({"v": [9]}), "anew")
+    sink().commit(plugs.Transaction("p/j/o", 1, "r", 1, {"pipeline": "p", "incarnation": "j"}, fresh=True), [anew])
+    assert sink().read()["v"].to_pylist() == [9]
+    assert sink().read(2)["v"].to_pylist() == [1, 2, 3, 4]
+    assert sink().writer() == {"pipeline": "p", "incarnation": "j"}
     if not lasting:
-        assert [row["v"] for row in Collect.rows("p", "seen")] == [1, 2, 3, 4]
+        assert [row["v"] for row in Collect.rows("p", "seen")] == [9]
         Collect.shelves.clear()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,11 +31,22 @@ class CollectOptions(plugs.Options):
     durable: bool = Field(default=False, description="commits are files, so that they outlive the process")
 
 
+@dataclass(frozen=True)
+class Commit:
+    """What one epoch gave."""
+
+    app: str
+    epoch: int
+    files: tuple[str, ...]
+    facts: Mapping[str, str]
+    fresh: bool = False                       # it takes the place of everything before it
+
+
 @dataclass
 class Shelf:
-    """What one output has been given: (app, epoch, first epoch, files) for every commit, in order."""
+    """What one list has been given, commit by commit."""
 
-    commits: list[tuple[str, int, int, tuple[str, ...]]] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
 
 
 class Collect:
@@ -57,7 +68,7 @@ class Collect:
     def rows(cls, pipeline: str, name: str) -> list[dict[str, Any]]:
         """All rows that this process has committed to a list, in the order of commits."""
         found = [folder for folder in cls.shelves if folder.endswith(f"/collected/{pipeline}/{name}")]
-        return [row for folder in found for commit in cls.shelves[folder].commits for row in _table(commit[3]).to_pylist()]
+        return [row for folder in found for row in _rows_of(cls.shelves[folder].commits)]
 
     def prepare(self) -> str:
         durable.folder(self.folder)
@@ -77,38 +88,42 @@ class Collect:
         return plugs.Staged(str(path), rows.num_rows, size, sha256)
 
     def commit(self, transaction: plugs.Transaction, files: Sequence[plugs.Staged]) -> plugs.Committed:
-        rows = sum(file.rows for file in files)
         commits = self._commits()
-        for number, (app, epoch, _, paths) in enumerate(commits, 1):
-            if app == transaction.app and epoch >= transaction.version:
-                return plugs.Committed(number, _table(paths).num_rows if paths else 0, already=True)
+        for number, commit in enumerate(commits, 1):
+            if commit.app == transaction.app and commit.epoch >= transaction.version:
+                return plugs.Committed(number, _table(commit.files).num_rows if commit.files else 0, already=True)
         version = len(commits) + 1
-        commit = (transaction.app, transaction.version, transaction.first, tuple(file.path for file in files))
+        made = Commit(transaction.app, transaction.version, tuple(file.path for file in files), dict(transaction.facts),
+                      transaction.fresh)
         signals.at("durable.commit", path=str(self.folder))
         if not self.options.durable:
-            self._shelf().commits.append(commit)
+            self._shelf().commits.append(made)
         else:
             try:
-                durable.publish(self.folder / f"commit-{version:08d}.json", json.dumps(commit).encode())
+                durable.publish(self.folder / f"commit-{version:08d}.json", json.dumps(asdict(made)).encode())
             except ConcurrencyError:                   # another runner had the same number: look who it was
                 return self.commit(transaction, files)
-        return plugs.Committed(version, rows)
+        return plugs.Committed(version, sum(file.rows for file in files))
 
     def _shelf(self) -> Shelf:
         return self.shelves.setdefault(str(self.folder), Shelf())
 
-    def _commits(self) -> list[tuple[str, int, int, tuple[str, ...]]]:
+    def _commits(self) -> list[Commit]:
         if not self.options.durable:
-            return self._shelf().commits
+            return self._shelf().commits if str(self.folder) in self.shelves else []
         found = [json.loads(path.read_bytes()) for path in sorted(self.folder.glob("commit-*.json"))]
-        return [(app, epoch, first, tuple(paths)) for app, epoch, first, paths in found]
+        return [Commit(**{**one, "files": tuple(one["files"])}) for one in found]
 
     def last(self, app: str) -> int | None:
-        return max((epoch for name, epoch, *_ in self._commits() if name == app), default=None)
+        return max((commit.epoch for commit in self._commits() if commit.app == app), default=None)
 
     def identity(self) -> str | None:
         there = self.folder.is_dir() if self.options.durable else str(self.folder) in self.shelves
         return str(self.folder) if there else None
+
+    def writer(self) -> Mapping[str, str] | None:
+        commits = self._commits()
+        return commits[-1].facts if commits else None
 
     def version(self) -> int:
         return len(self._commits())
@@ -116,13 +131,24 @@ class Collect:
     def read(self, version: int | None = None) -> pa.Table:
         import pyarrow as pa
 
-        paths = [path for commit in self._commits()[:version] for path in commit[3]]
+        paths = _files_of(self._commits()[:version])
         schema = pa.schema([(column.name, column.type.arrow) for column in self.columns])
         return _table(paths) if paths else schema.empty_table()
 
     def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int) -> Mapping[str, int]:  # noqa: ARG002
         """Nothing: a test wants to see all that was written."""
         return {}
+
+
+def _files_of(commits: Sequence[Commit]) -> list[str]:
+    """The files that hold what is there after these commits."""
+    start = max((number for number, commit in enumerate(commits) if commit.fresh), default=0)
+    return [path for commit in commits[start:] for path in commit.files]
+
+
+def _rows_of(commits: Sequence[Commit]) -> list[dict[str, Any]]:
+    paths = _files_of(commits)
+    return _table(paths).to_pylist() if paths else []
 
 
 def _table(paths: Sequence[str]) -> pa.Table:
