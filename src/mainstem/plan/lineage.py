@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainstem.plan import sql
-from mainstem.plan.words import Check, Dedupe, Fold, Latest, Map, Node, Over, Plan, Sql
+from mainstem.plan.words import Check, Dedupe, Fold, Latest, Map, Node, Over, Plan, Sql, Whole
 
 Origin = tuple[str, str]  # (node or table, column)
 _MADE = ("episode", "state", "severity", "started_at", "changed_at", "rule")
@@ -69,8 +69,7 @@ def _fold(node: Node, word: Fold, columns: Mapping[str, list[str]], same: dict[s
     if query is None:  # an alert: what it says of an episode comes from its condition
         asked = {(node.inputs[0], name) for name in ("_when", "_clear")}
         return {name: same.get(name, asked if name in _MADE else set()) for name in columns[node.name]}
-    whole = len(node.inputs) > 1 or not query.__contains__('"rows"')
-    relations = {name: columns[name] for name in node.inputs} if whole else {"rows": columns[node.inputs[0]]}
+    relations = {name: columns[name] for name in node.inputs} if isinstance(body, Whole) else {"rows": columns[node.inputs[0]]}
     found = sql.sources(query, relations)
     if isinstance(body, Over):
         found = {**{name: frozenset(origins) for name, origins in same.items()}, **{k: v for k, v in found.items() if k != "_row"}}

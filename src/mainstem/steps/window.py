@@ -87,6 +87,7 @@ class Window:
                 query=made.sql,
                 late=options.late,
                 fill=options.fill,
+                blank=made.blank if options.fill else "",
             )
             fold = Node(
                 name=f"{name}/window" if having else name,

@@ -28,6 +28,7 @@ class Query:
     sql: str
     columns: Columns
     needs: tuple[str, ...]
+    blank: str = ""  # over no rows at all: the select of a window in which nothing happened
 
 
 def grouped(
@@ -70,8 +71,10 @@ def grouped(
         )
         return f"SELECT {shown} FROM {text.quote(ROWS)}" + (f" GROUP BY {', '.join(group)}" if group else "")
 
-    sql, described = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
-    return Query(sql, described, needs)
+    sql, described, settled = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
+    keyed = any(_is_free(node, free) for _, tree in body for node in columns_in(tree))
+    shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in settled)
+    return Query(sql, described, needs, "" if keyed else f"SELECT {shown} FROM {text.quote(ROWS)}")
 
 
 def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, binder: Binder) -> Query:
@@ -99,7 +102,7 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
         shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given)
         return f'SELECT "_row", {shown} FROM {text.quote(ROWS)} WINDOW "w" AS ({partition}ORDER BY ("{text.AT}").t {frame})'
 
-    sql, described = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder)
+    sql, described, _ = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder)
     return Query(sql, described[1:], needs)
 
 
@@ -181,7 +184,7 @@ def _condition(having: str, scope: Scope) -> exp.Expression | None:
 def _only_aggregates(name: str, tree: exp.Expression, free: set[str]) -> None:
     """SpecError for a column that is neither aggregated nor a key."""
     for node in columns_in(tree):
-        if node.parts[0].name.lower() in free or (len(node.parts) > 1 and node.parts[1].name.lower() in free):
+        if _is_free(node, free):
             continue
         parent = node.parent
         while parent is not None and not (text.is_aggregate(parent) or isinstance(parent, (exp.Filter, exp.WithinGroup))):
@@ -195,8 +198,16 @@ def _only_aggregates(name: str, tree: exp.Expression, free: set[str]) -> None:
             )
 
 
-def ordered(tree: exp.Expression) -> exp.Expression:
-    """The same with the order of arrival wherever an aggregate's answer depends on the order of rows."""
+def _is_free(node: exp.Column, free: set[str]) -> bool:
+    """Whether a column has one value in a group."""
+    return any(part.name.lower() in free for part in node.parts[:2])
+
+
+def ordered(tree: exp.Expression, arrival: Sequence[exp.Expression] = ()) -> exp.Expression:
+    """The same with the order of arrival wherever an aggregate's answer depends on the order of rows.
+
+    `arrival` are the expressions of that order, if it is another than that of the hidden column.
+    """
     holder = exp.Paren(this=tree)
     for node in list(holder.find_all(exp.Func)):
         known = FUNCTIONS.get(text.function_name(node))
@@ -205,23 +216,23 @@ def ordered(tree: exp.Expression) -> exp.Expression:
         place = "expression" if node.args.get("expression") is not None else "this"
         if isinstance(node, exp.Anonymous):
             last = node.expressions[-1]
-            node.set("expressions", [*node.expressions[:-1], _by_arrival(last)])
+            node.set("expressions", [*node.expressions[:-1], _by_arrival(last, arrival)])
         elif isinstance(node, exp.GroupConcat):
-            node.set("this", _by_arrival(node.this))
+            node.set("this", _by_arrival(node.this, arrival))
         else:
-            node.set(place, _by_arrival(node.args[place]))
+            node.set(place, _by_arrival(node.args[place], arrival))
     return holder.this
 
 
-def _by_arrival(argument: exp.Expression) -> exp.Expression:
+def _by_arrival(argument: exp.Expression, arrival: Sequence[exp.Expression]) -> exp.Expression:
     inner = argument.this if isinstance(argument, exp.Order) else argument
     if isinstance(inner, exp.Distinct):
         if isinstance(argument, exp.Order):
             return argument
         return exp.Order(this=inner, expressions=[exp.Ordered(this=one.copy(), nulls_first=False) for one in inner.expressions])
     keys = list(argument.expressions) if isinstance(argument, exp.Order) else []
-    arrival = [exp.Ordered(this=text.at_field(field), nulls_first=False) for field in _ARRIVAL]
-    return exp.Order(this=inner, expressions=[*keys, *arrival])
+    places = arrival or [text.at_field(field) for field in _ARRIVAL]
+    return exp.Order(this=inner, expressions=[*keys, *(exp.Ordered(this=place.copy(), nulls_first=False) for place in places)])
 
 
 def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str]) -> tuple[str, ...]:
@@ -232,8 +243,8 @@ def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str])
     return tuple(column.name for column in columns if column.name.lower() in read)
 
 
-def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns]:
-    """The query with every type settled, and its columns."""
+def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns, Items]:
+    """The query with every type settled, its columns, and what its select has become."""
     described = binder.describe(query(body), {ROWS: inputs})
     wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]
     if wide:
@@ -242,7 +253,7 @@ def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Column
     for column in described:
         if column.name != HAVING:
             refuse_type(column)
-    return query(body), tuple(described)
+    return query(body), tuple(described), body
 
 
 def _bare(tree: exp.Expression, scope: Scope) -> exp.Expression:

@@ -13,8 +13,10 @@ from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.exprs import ordered
 from mainstem.plan.sql.rowlocal import refuse_type
-from mainstem.plan.sql.scope import AT_COLUMN, Relation, columns_in, distinct, output_name
+from mainstem.plan.sql.scope import Relation, columns_in, distinct, output_name
 from mainstem.plugs import Binder
+
+_ROW = "_row"  # the number of a row in order of arrival, where an aggregate needs it
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def whole(
     for one in read:
         _project(one, known[one.name.lower()], needs[list(known).index(one.name.lower())], any(one is other for other in arrival))
     rendered = text.render(tree)
-    relations_ = {one.name: (*one.columns, AT_COLUMN) for one in inputs}
+    relations_ = {one.name: one.columns for one in inputs}
     described = binder.describe(rendered, relations_)
     distinct([column.name for column in described])
     shown = []
@@ -171,7 +173,7 @@ def _arrival(select: exp.Select, read: Sequence[exp.Table]) -> exp.Table | None:
     if plain:
         for item in select.expressions:
             for node in [one for one in need if any(one is other for other in item.walk())]:
-                put = ordered(node.copy())
+                put = ordered(node.copy(), [text.column(_ROW)])
                 if node is item:
                     select.set("expressions", [put if one is item else one for one in select.expressions])
                 else:
@@ -190,10 +192,10 @@ def _arrival(select: exp.Select, read: Sequence[exp.Table]) -> exp.Table | None:
 
 def _project(one: exp.Table, input: Relation, needs: Sequence[str], arrival: bool) -> None:
     """Put a query of the needed columns in the place of the relation, so that a star never means the hidden ones."""
-    names = [*needs, *([text.AT] if arrival else [])]
-    inner = exp.Select(
-        expressions=[text.column(name) for name in names], from_=exp.From(this=exp.Table(this=text.identifier(input.name)))
-    )
+    shown: list[exp.Expression] = [text.column(name) for name in needs]
+    if arrival:  # the kernel hands the rows over in order of arrival
+        shown.append(exp.alias_(exp.Window(this=exp.RowNumber(), over="OVER"), _ROW, quoted=True))
+    inner = exp.Select(expressions=shown, from_=exp.From(this=exp.Table(this=text.identifier(input.name))))
     alias = one.args.get("alias") or exp.TableAlias(this=text.identifier(one.name))
     one.replace(exp.Subquery(this=inner, alias=alias))
 
