@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import itertools
 import zipfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_air_quality(cut: str, data: Path, tmp_path: Path) -> None:
     ran = conform("sensor_air_quality", tmp_path, CUTS[cut])
     hours, aside = ran.rows("hours"), ran.rows("quarantine")
 
-    recorded = [row for row in csv.reader(io.StringIO(content.decode()), delimiter=";")][1:]
+    recorded = list(csv.reader(io.StringIO(content.decode()), delimiter=";"))[1:]
     whole = [row for row in recorded if row[0]]
     assert (len(recorded), len(whole)) == (9_357 + 114, 9_357)
     wanted = {}
@@ -164,7 +165,7 @@ def test_power_with_its_last_line_cut_off(cut: str, data: Path, tmp_path: Path) 
     minutes = sorted(row["minute"] for row in rows)
     assert minutes[0].isoformat() == "2006-12-16T17:24:00+00:00"
     assert minutes[-1].isoformat() == "2006-12-27T18:45:00+00:00"
-    assert all(b - a == dt.timedelta(minutes=1) for a, b in zip(minutes, minutes[1:]))
+    assert all(b - a == dt.timedelta(minutes=1) for a, b in itertools.pairwise(minutes))
     assert [row["minute"].strftime("%m-%d %H:%M") for row in rows if row["power"] is None] == ["12-21 11:23", "12-21 11:24"]
 
     (broken,) = ran.rows("quarantine")

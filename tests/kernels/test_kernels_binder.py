@@ -83,7 +83,8 @@ def test_names_of_any_kind_are_quoted(binder: DuckBinder) -> None:
 
 
 def test_an_alias_that_differs_only_in_case_is_the_name(binder: DuckBinder) -> None:
-    answer = binder.describe('SELECT "Voltage" AS "voltage", count(*) AS "N" FROM rows GROUP BY 1', {"rows": columns(Voltage="double")})
+    query = 'SELECT "Voltage" AS "voltage", count(*) AS "N" FROM rows GROUP BY 1'
+    answer = binder.describe(query, {"rows": columns(Voltage="double")})
     assert [(column.name, str(column.type)) for column in answer] == [("voltage", "double"), ("N", "int64")]
 
 
