@@ -20,7 +20,7 @@ from mainstem.clock import Clock, SystemClock
 from mainstem.columns import Columns
 from mainstem.connectors import deltafile, deltalog, deltamerge
 from mainstem.connectors.deltafile import DataFile
-from mainstem.errors import RefusedError, TransientError
+from mainstem.errors import DataError, RefusedError, TransientError
 from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Delta:
         except (DeltaError, OSError) as error:
             if not self.log.exists():         # else somebody made it in the same moment
                 raise TransientError("delta.create_failed", "the table could not be made", where=str(self.root),
-                                     why=str(error), fix="look at the folder's permissions and start again") from error
+                                     why=deltalog.said(error), fix="look at the folder's permissions and start again") from error
         self.log.settle(0, 0)
         durable.sync_folder(self.root)
 
@@ -254,7 +254,11 @@ class Delta:
         import pyarrow as pa
 
         table = self.log.open(version)
-        return deltafile.read(deltalog.files_of(table), pa.schema(table.schema()))
+        try:
+            return deltafile.read(deltalog.files_of(table), pa.schema(table.schema()))
+        except FileNotFoundError as error:
+            raise DataError("delta.vacuumed", f"files of version {table.version()} are gone", where=str(self.root), why=str(error),
+                            fix="it is older than what `mainstem maintain` keeps; read a newer version") from error
 
     def files(self, version: int | None = None) -> list[DataFile]:
         """The data files of a version (the newest if None), for a reader that scans them itself."""

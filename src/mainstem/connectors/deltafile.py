@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def _bound(value: Any) -> Any:
         return None
     if isinstance(value, str):
         return value if len(value) <= _TEXT_STATS else None
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)) else None
 
 
 def add_action(root: Path, path: Path, partition: Mapping[str, str | None], time_ms: int, data_change: bool) -> Any:
@@ -212,7 +213,7 @@ def add_action(root: Path, path: Path, partition: Mapping[str, str | None], time
     from deltalake.transaction import AddAction
 
     return AddAction(str(path.relative_to(root)), path.stat().st_size, dict(partition), time_ms, data_change,
-                     json.dumps(statistics(path)))
+                     json.dumps(statistics(path), allow_nan=False))
 
 
 def read(files: Sequence[DataFile], wanted: pa.Schema) -> pa.Table:

@@ -52,11 +52,11 @@ class Log:
 
         try:
             return DeltaTable(str(self.root), version=version)
-        except TableNotFoundError as error:
-            raise gone(self.root) from error
         except (DeltaError, OSError) as error:
+            if isinstance(error, TableNotFoundError) and not self.exists():
+                raise gone(self.root) from error
             raise DataError("delta.unreadable", "the table's log cannot be read" + (f" at version {version}" if version else ""),
-                            where=str(self.root), why=str(error),
+                            where=str(self.root), why=said(error),
                             fix="a version whose log was cleaned up is gone; otherwise restore the table") from error
 
     def newest(self) -> DeltaTable:
@@ -103,7 +103,7 @@ class Log:
         except CommitFailedError:
             return False
         except (DeltaError, OSError) as error:
-            raise TransientError("delta.commit_failed", "the table refused the commit", where=str(self.root), why=str(error),
+            raise TransientError("delta.commit_failed", "the table refused the commit", where=str(self.root), why=said(error),
                                  fix="start again: it goes on; the staged rows are kept") from error
         return True
 
@@ -232,7 +232,7 @@ def files_of(table: DeltaTable) -> list[DataFile]:
     found = []
     for entry in actions.select(["path", "size_bytes", "modification_time", "num_records",
                                  *(["partition"] if "partition" in actions.column_names else [])]).to_pylist():
-        path = root / entry["path"]
+        path = root / unquote(entry["path"])
         found.append(DataFile(str(path), _rows(path, entry["num_records"]), entry["size_bytes"], entry.get("partition") or {},
                               entry["modification_time"]))
     return sorted(found, key=lambda file: (file.time, file.path))
@@ -257,6 +257,11 @@ def sync_file(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def said(error: Exception) -> str:
+    """What delta-rs says, without the stack of its own language."""
+    return str(error).split("\n", 1)[0][:300]
 
 
 def gone(root: Path) -> RefusedError:

@@ -18,6 +18,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +26,7 @@ from pydantic import Field
 
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock, uuid7
-from mainstem.columns import Columns
+from mainstem.columns import Columns, Type
 from mainstem.errors import Bug, ConcurrencyError, DataError, RefusedError, SpecError, TransientError
 from mainstem.plugs import Chunk, Committed, Format, Options, Scope, Staged, Transaction
 
@@ -200,18 +201,16 @@ class Folder:
         import pyarrow as pa
 
         schema = pa.schema([(column.name, column.type.arrow) for column in self.columns])
-        parts = [self._decoded(path).select(schema.names).cast(schema) for path in self.files(version)]
+        form = self._reader()
+        parts = [_decoded(form, path).select(schema.names).cast(schema) for path in self.files(version)]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
-    def _decoded(self, path: Path) -> pa.Table:
-        whole = b"" if self.format.cut_by == "rows" else path.read_bytes()
-        facts = self.format.open(str(path), whole[:64 << 10])
-        skip = int(facts.get("skip", 0))
-        decoded = self.format.decode(Chunk(memoryview(whole)[skip:], skip, path=str(path), facts=facts), _no_query)
-        if decoded.rejects.num_rows:
-            raise DataError("files.damaged", f"{decoded.rejects.num_rows} records cannot be read back", where=str(path),
-                            why=str(decoded.rejects.slice(0, 1).to_pylist()[0]["detail"]), fix="restore the file from a backup")
-        return decoded.rows
+    def _reader(self) -> Format:
+        """The format as it must be to read back what it wrote: NaN, which no source may bring, and numbers in quotes."""
+        plain = self.format.kind == "csv" and getattr(self.format.options, "decimal", ".") == "."  # type: ignore[attr-defined]
+        columns = tuple(replace(column, type=Type("string")) if plain and column.type.name in ("float", "double")
+                        else replace(column, coerce=True) for column in self.columns)
+        return type(self.format)(self.format.options, columns, "ignore", "null")  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------------------------------------ maintain
 
@@ -225,6 +224,17 @@ class Folder:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
                 swept += 1
         return {"deleted_files": swept}
+
+
+def _decoded(form: Format, path: Path) -> pa.Table:
+    whole = b"" if form.cut_by == "rows" else path.read_bytes()
+    facts = form.open(str(path), whole[:64 << 10])
+    skip = int(facts.get("skip", 0))
+    decoded = form.decode(Chunk(memoryview(whole)[skip:], skip, path=str(path), facts=facts), _no_query)
+    if decoded.rejects.num_rows:
+        raise DataError("files.damaged", f"{decoded.rejects.num_rows} records cannot be read back", where=str(path),
+                        why=str(decoded.rejects.slice(0, 1).to_pylist()[0]["detail"]), fix="restore the file from a backup")
+    return decoded.rows
 
 
 def _no_query(sql: str, **_: Any) -> Any:
