@@ -12,7 +12,7 @@ from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.rowlocal import refuse_type
-from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, output_name
+from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, is_star, output_name
 from mainstem.plugs import Binder
 
 ROWS = "rows"
@@ -147,7 +147,7 @@ def pick(columns: Columns, names: Sequence[str]) -> Columns:
 def _items(select: str, scope: Scope) -> list[tuple[str, exp.Expression]]:
     items = []
     for item in text.expressions(select):
-        if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+        if is_star(item):
             raise SpecError(
                 "sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n"
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from mainstem.plan.sql import text
-from mainstem.plan.sql.scope import columns_in
+from mainstem.plan.sql.scope import columns_in, is_star
 
 Made = dict[str, frozenset[tuple[str, str]]]  # column -> (relation, column) that it comes from
 
@@ -47,8 +47,7 @@ def _select(select: exp.Select, known: Mapping[str, Made]) -> Made:
             scope[name] = _query(place, known)
     found: Made = {}
     for item in select.expressions:
-        star = item if isinstance(item, exp.Star) else getattr(item, "this", None)
-        if isinstance(star, exp.Star) and not isinstance(item, exp.Alias):
+        if is_star(item):
             only = item.table.lower() if isinstance(item, exp.Column) else ""
             for name, columns in scope.items():
                 if only in ("", name):

@@ -121,6 +121,11 @@ def columns_in(tree: exp.Expression) -> Iterator[exp.Column]:
         yield node
 
 
+def is_star(item: exp.Expression) -> bool:
+    """Whether an item of SELECT is `*` or `relation.*`."""
+    return isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
+
+
 def projections(select: exp.Select, scope: Scope, names: Sequence[str] = ()) -> list[tuple[str, exp.Expression]]:
     """What SELECT gives, star by star and name by name; every name is there, and no name is there twice.
 
@@ -128,7 +133,7 @@ def projections(select: exp.Select, scope: Scope, names: Sequence[str] = ()) -> 
     """
     found: list[tuple[str, exp.Expression]] = []
     for item in select.expressions:
-        if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+        if is_star(item):
             found += _star(item, scope)
             continue
         named = isinstance(item, exp.Alias | exp.Column | exp.Dot)

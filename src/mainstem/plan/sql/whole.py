@@ -13,7 +13,7 @@ from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.exprs import ordered
 from mainstem.plan.sql.rowlocal import refuse_type
-from mainstem.plan.sql.scope import Relation, columns_in, distinct, output_name
+from mainstem.plan.sql.scope import Relation, columns_in, distinct, is_star, output_name
 from mainstem.plugs import Binder
 
 _ROW = "_row"  # the number of a row in order of arrival, where an aggregate needs it
@@ -73,7 +73,7 @@ def whole(
     for select in tree.find_all(exp.Select):
         _repeatable(select)
         for item in select.expressions if select is tree or select.parent is tree else []:
-            if not isinstance(item, exp.Star) and not isinstance(getattr(item, "this", None), exp.Star):
+            if not is_star(item):
                 output_name(item)
     text.safe(tree)
     needs = tuple(_needs(tree, read, one, by) for one in inputs)
@@ -143,10 +143,7 @@ def _needs(tree: exp.Expression, read: Sequence[exp.Table], input: Relation, by:
     mine = [one for one in read if one.name.lower() == input.name.lower()]
     for one in mine:
         select = one.find_ancestor(exp.Select)
-        if select is not None and any(
-            isinstance(item, exp.Star) or (isinstance(getattr(item, "this", None), exp.Star) and not isinstance(item, exp.Count))
-            for item in select.expressions
-        ):
+        if select is not None and any(is_star(item) for item in select.expressions):
             return tuple(column.name for column in input.columns)
     names = {part.name.lower() for node in columns_in(tree) for part in node.parts}
     names |= {one.name.lower() for join in tree.find_all(exp.Join) for one in join.args.get("using") or []}
