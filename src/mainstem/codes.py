@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from mainstem import plancodes
+from mainstem import plancodes, runcodes
 from mainstem.errors import SpecError
 
 
@@ -285,6 +285,99 @@ CODES: dict[str, Code] = {
         "the file system refused",
         "The operating system reported an error while writing or syncing a file.",
         "Mend the disk and start again: it goes on."),
+    # ---- sources and sinks ----------------------------------------------------------------------------------------
+    "source.no_file": Code(
+        "the input file is not there",
+        "A source names one plain file and there is none under that path; paths are relative to the project folder.",
+        "Check the path; the message names the file that comes closest."),
+    "source.replaced": Code(
+        "a known file has another content",
+        "A file that was read has other bytes now, or fewer. Reading on would skip or double rows, so the policy decides.",
+        "Say `replaced: reread` to read it as a new file or `replaced: ignore` to leave it; or restore the file."),
+    "source.changed": Code(
+        "planned bytes are not there any more",
+        "The plan of an epoch names exact bytes of a file, and the file was deleted, cut or rewritten before they were read.",
+        "Restore the file and start again: the epoch goes on. Else begin anew with `mainstem run --accept rebuild`."),
+    "source.corrupt": Code(
+        "a packed file is cut or damaged",
+        "A gzip or zstd file does not unpack to its end. Packed files are verified whole first, so no row of it was read.",
+        "Deliver the file again; it is tried anew as soon as it changes. The other files are not held up."),
+    "source.too_large": Code(
+        "a packed file unpacks to too much",
+        "What comes out of a packed file passed `max_unpacked` or `max_ratio`, as archive bombs do. No row of it was read.",
+        "Raise the limit on the source if this is what you expect."),
+    "source.record_too_long": Code(
+        "a record without an end",
+        "No record end was found within 64 MiB of a file, so it is probably of another format. What is before it was read.",
+        "Look at the file at that place; correct `format:` or the file."),
+    "delta.columns": Code(
+        "columns that a Delta table cannot hold",
+        "A name, a type, a key or a partition of this output cannot be stored, or could not be told apart by readers.",
+        "Rename, cast or leave out the columns in the step before the output."),
+    "delta.schema": Code(
+        "the table does not fit the pipeline",
+        "The table that is there has other columns, types or partitions. No value is cast in silence, no column added unasked.",
+        "Cast in the step before, name another table, or accept the new columns on purpose."),
+    "delta.cast": Code(
+        "rows do not fit the table without loss",
+        "A value would have to be rounded, cut or changed to fit its column's type in the table.",
+        "Cast the column in the step before the output, or set such rows aside with a rule."),
+    "delta.empty_partition": Code(
+        "an empty text as partition value",
+        "Delta reads an empty partition value back as NULL, so the two could not be told apart again.",
+        "Set such rows aside with a rule, replace the text, or partition by another column."),
+    "delta.not_a_table": Code(
+        "the folder is no Delta table",
+        "An output's folder holds other files and no Delta log; nothing is written among somebody else's files.",
+        "Name another table, or move the files away."),
+    "delta.unreadable": Code(
+        "the table's log cannot be read",
+        "The log is damaged, or the log of the version that was asked for has been cleaned up.",
+        "Ask for a newer version; if the newest cannot be read, restore the table from a backup."),
+    "delta.vacuumed": Code(
+        "files of an old version are gone",
+        "The log still knows the version, but `mainstem maintain` has deleted files that only it needed.",
+        "Read a newer version, or keep more with the retention settings of the project."),
+    "delta.deletion_vectors": Code(
+        "the table has deletion vectors",
+        "Another writer marked rows as deleted without rewriting their files; reading the files alone would bring them back.",
+        "Switch `delta.enableDeletionVectors` off and purge them with the engine that wrote them."),
+    "delta.create_failed": Code(
+        "the table could not be made",
+        "The file system or the library refused while the first version of a table was written.",
+        "Look at the permissions of the lake's folder and start again."),
+    "delta.commit_failed": Code(
+        "the table refused a commit",
+        "The library or the file system reported an error, and the log does not have the transaction. Staged rows are kept.",
+        "Mend what the message names and start again: it goes on."),
+    "delta.commit_lost": Code(
+        "a commit cannot be found again",
+        "The library said that a commit went through, but the log does not show its transaction.",
+        "Start again: it looks once more before it writes anything."),
+    "delta.contended": Code(
+        "other writers came first too often",
+        "Other commits to the same table came in between at every try. Staged rows are kept, nothing was lost.",
+        "Start again, and see who else writes to this table."),
+    "files.format": Code(
+        "plain files need a format",
+        "The output names a folder but no format that can be written.",
+        "Say `format: csv`, `format: json` or `format: parquet` beside the output."),
+    "files.not_ours": Code(
+        "the folder has other things in it",
+        "A folder for plain file outputs was not made by mainstem and is not empty.",
+        "Name another folder, or move its content away."),
+    "files.schema": Code(
+        "the folder holds files of another shape",
+        "What lies in the folder has another format or other columns; files of two shapes in one folder help nobody.",
+        "Name another folder, or move the old one away."),
+    "files.damaged": Code(
+        "a written file or its record is damaged",
+        "A file of an output, or the record beside it, is not as it was written.",
+        "Restore the folder from a backup, or move it away and rebuild."),
+    "files.contended": Code(
+        "other writers came first too often",
+        "Other commits to the same folder came in between at every try. Staged rows are kept, nothing was lost.",
+        "Start again, and see who else writes there."),
     # ---- formats -------------------------------------------------------------------------------------------------
     "format.header": Code(
         "the header does not fit",
@@ -348,7 +441,7 @@ CODES: dict[str, Code] = {
         "The database of the ledger refused: no permission, no room, or nobody answers at its address.",
         "Make its folder writable, make room, or correct `ledger:` in mainstem.yaml; then start again."),
     # ---- the plan, its steps and their SQL ----------------------------------------------------------------------
-    **{code: Code(*page) for code, page in plancodes.PAGES.items()},
+    **{code: Code(*page) for code, page in (plancodes.PAGES | runcodes.PAGES).items()},
     # ---- ours ----------------------------------------------------------------------------------------------------
     "bug.sql_columns": Code(
         "a query made other columns than planned",
