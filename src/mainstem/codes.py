@@ -172,10 +172,6 @@ CODES: dict[str, Code] = {
         "a placeholder that is not known",
         "Between `${` and `}` stands `env:NAME`, `env:NAME:-default` or `secret:NAME`; nothing is ever evaluated.",
         "Mend the placeholder; to mean the signs themselves write `$${`."),
-    "project.value": Code(
-        "a setting that cannot be right",
-        "A setting from mainstem.yaml, an environment variable or a flag has a value that it cannot take.",
-        "Mend it where the message says; `mainstem config show --origin` prints where every value comes from."),
     "project.unknown_environment": Code(
         "an environment that is not declared",
         "`--env` or MAINSTEM_ENV names an environment that mainstem.yaml does not have under `environments`.",

@@ -56,7 +56,7 @@ class Python:
                     try:
                         made.append(Column(name, parse_type(kind.removesuffix("!"))))
                     except ValueError as error:
-                        raise SpecError("spec.type", str(error)) from error
+                        raise SpecError("spec.value", str(error)) from error
             if len(made) < len(options.columns):
                 return []
             columns = tuple(made)
