@@ -42,7 +42,7 @@ class Layer:
 LAYERS = (
     Layer("lint", ("ruff", "check", *(tree for tree in TREES if (ROOT / tree).is_dir()))),
     Layer("types", ("mypy",), r"in (\d+) source files?"),
-    Layer("imports", ("lint-imports", "--no-cache"), r"Contracts: (\d+) kept"),
+    Layer("imports", ("lint-imports", "--no-cache", "--no-logo"), r"Contracts: (\d+) kept"),
     Layer("soak", files=("tests/soak/*", "tests/*/test_*_soak.py"), asked=True),
     Layer("crash", files=("tests/crash/*", "tests/*/test_*_crash.py"), least=0),
     Layer("conformance", files=("tests/conformance/*", "tests/*/test_*_conformance.py"), least=0),

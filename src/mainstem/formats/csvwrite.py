@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.formats.json import JsonOptions
+from mainstem.formats.jsonoptions import JsonOptions
 from mainstem.formats.jsonwrite import cells as json_cells
 from mainstem.formats.jsonwrite import stamps
 

@@ -16,7 +16,7 @@ from mainstem.columns import Columns
 from mainstem.errors import DataError
 
 if TYPE_CHECKING:
-    from mainstem.formats.json import JsonOptions
+    from mainstem.formats.jsonoptions import JsonOptions
 
 Cell = Callable[[Any], str]
 _SAFE = 2**53

@@ -16,7 +16,7 @@ from mainstem.columns import Column, Type
 from mainstem.errors import DataError
 from mainstem.formats import jsonwrite, times, values
 from mainstem.formats.assembly import EXTRA, OneByOne, assemble, schema
-from mainstem.formats.json import JsonOptions
+from mainstem.formats.jsonoptions import JsonOptions
 from mainstem.formats.wrong import Wrong, brief
 from mainstem.plugs import Decoded
 
