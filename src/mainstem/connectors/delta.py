@@ -49,6 +49,7 @@ class Delta:
     commits_with_epoch: ClassVar[bool] = True
     modes: ClassVar[tuple[str, ...]] = ("append", "upsert", "replace")
     fixed_format: ClassVar[str | None] = None
+    takes_format: ClassVar[bool] = False
     clock: Clock = SystemClock()      # stamps files and waits between tries; no row sees it
 
     def __init__(self, options: DeltaOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,

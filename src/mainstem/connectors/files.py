@@ -7,6 +7,7 @@ content under another name is reported and left. A bad file is a named outcome a
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from mainstem.connectors import cutting, known, listing, spool
 from mainstem.connectors.changes import Changes
 from mainstem.connectors.cutting import POSITION_SHIFT, Content, Cutter
 from mainstem.connectors.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
-from mainstem.errors import DataError, SpecError
+from mainstem.errors import Bug, DataError, SpecError
 from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
 from mainstem.quantities import Duration, Size
 
@@ -65,6 +66,7 @@ class Files:
         self.limits = spool.Limits(options.max_unpacked, options.max_ratio)
         self._facts: dict[tuple[int, str], Mapping[str, Any]] = {}
         self._names: dict[int, str] = {}
+        self._tried: set[str] = set()
 
     @property
     def bounded(self) -> bool:
@@ -171,10 +173,33 @@ class Files:
                 head = opened.read(cutting.HEAD)
             if not content.final and self.format.cut_by == "bytes" and len(head) < cutting.HEAD and b"\n" not in head:
                 return None
+            facts = self.format.open(str(content.path), head)
+            self._try(content, facts, head)
             if len(self._facts) >= _FACTS_KEPT:
                 self._facts.clear()
-            self._facts[key] = self.format.open(str(content.path), head)
+            self._facts[key] = facts
         return self._facts[key]
+
+    def _try(self, content: Content, facts: Mapping[str, Any], head: bytes) -> None:
+        """Decode as much as shows whether the file as a whole is good, so that a bad one costs only itself.
+
+        A file taken whole is decoded whole, one of rows by its first row, one of records by some of them, once for every
+        header that is met. Raises what the format raises: DataError.
+        """
+        key = ""
+        if self.format.cut_by == "bytes":
+            key = json.dumps({name: value for name, value in facts.items() if name != "skip"}, default=str)
+            skip = int(facts.get("skip", 0))
+            length = self.format.cut(memoryview(head)[skip:], facts, content.final and len(head) == content.size)
+            if key in self._tried or not length:
+                return
+            chunk = Chunk(head[skip:skip + length], skip, False, facts=facts)
+        elif self.format.cut_by == "rows":
+            chunk = Chunk(b"", 0, False, str(content.path), {**facts, "first": 0, "count": 1})
+        else:
+            chunk = Chunk(content.path.read_bytes(), 0, True, str(content.path), facts)
+        self.format.decode(chunk, _no_query)
+        self._tried.add(key)
 
     def _partitions(self, book: Book, left: bool) -> tuple[dict[int, str], frozenset[int]]:
         if self.scope.partition != "file":
@@ -276,6 +301,10 @@ class Files:
         for file in book.files.values():
             if file.packed and file.state in (DONE, GONE):
                 (self.folder / f"{file.packed}.raw").unlink(missing_ok=True)
+
+
+def _no_query(sql: str, **_: Any) -> Any:
+    raise Bug("bug.query", "a format asked for SQL while a file was tried", why=sql)
 
 
 def _changed(piece: Mapping[str, Any], why: str) -> DataError:

@@ -51,6 +51,7 @@ class Folder:
     commits_with_epoch: ClassVar[bool] = True
     modes: ClassVar[tuple[str, ...]] = ("append",)
     fixed_format: ClassVar[str | None] = None
+    takes_format: ClassVar[bool] = True
     clock: Clock = SystemClock()      # makes the identity; no row sees it
 
     def __init__(self, options: FolderOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
@@ -185,6 +186,10 @@ class Folder:
     def identity(self) -> str | None:
         about = self._about()
         return None if about is None else str(about["id"])
+
+    def writer(self) -> Mapping[str, str] | None:
+        records = self._records()
+        return records[max(records)]["facts"] if records else None
 
     def version(self) -> int:
         return max(self._records(), default=0)

@@ -259,9 +259,13 @@ def run_fold(
 
 
 def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:
-    """The largest bound that is closed once everything is let go: later rows are judged by it."""
-    beyond = 2 * word.body.within if isinstance(word.body, Dedupe) else 1
-    times = int(at(rows, "t").max()) + beyond if rows.num_rows else NONE
+    """The largest bound that is closed once everything is let go: later rows are judged by it.
+
+    For a dedupe that is what it remembers, so that a row whose key it forgot is late and not new.
+    """
+    if not isinstance(word.body, Dedupe):
+        return int(at(rows, "t").max()) + 1 if rows.num_rows else NONE
+    times = int(at(rows, "t").max()) + 2 * word.body.within if rows.num_rows else NONE
     until = state.column("_until").to_numpy() if state.num_rows else np.array([NONE])
     return max(times, int(until[until < FOREVER].max(initial=NONE)))
 
