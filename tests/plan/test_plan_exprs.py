@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import plan_relations as relations
 import pytest
-import relations
-from relations import READINGS
+from plan_relations import READINGS
 
 from mainstem.columns import Column, parse_type
 from mainstem.engines.kernels import duck

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+import plan_relations as relations
 import pytest
-import relations
-from relations import READINGS
+from plan_relations import READINGS
 
 from mainstem.engines.kernels import duck
 from mainstem.engines.kernels.binder import DuckBinder

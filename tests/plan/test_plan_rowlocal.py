@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import plan_relations as relations
 import pyarrow as pa
 import pytest
-import relations
-from relations import OTHER, READINGS, TABLES
+from plan_relations import OTHER, READINGS, TABLES
 
 from mainstem.engines.kernels import duck
 from mainstem.engines.kernels.binder import DuckBinder

@@ -58,7 +58,7 @@ def _node(node: Node, columns: Mapping[str, list[str]], tables: Mapping[str, lis
         return {name: same[name] if word.rows != "any" and name in same else every for name in columns[node.name]}
     if isinstance(word, Fold):
         return _fold(node, word, columns, same)
-    return same
+    return {name: same.get(name, set()) for name in columns[node.name]}
 
 
 def _fold(node: Node, word: Fold, columns: Mapping[str, list[str]], same: dict[str, Any]) -> dict[str, Any]:

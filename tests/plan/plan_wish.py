@@ -12,6 +12,7 @@ from mainstem import plugs
 from mainstem.columns import Column, Columns, parse_type
 from mainstem.engines.kernels.binder import DuckBinder
 from mainstem.plan.build import Built, build
+from mainstem.plan.words import Plan
 from mainstem.quantities import parse_duration
 from mainstem.spec.pipeline import Limits, Output, Pipeline, Plugged, Source, Step, Table, Time
 from mainstem.spec.problems import Mark, Marks
@@ -100,6 +101,13 @@ def find(group: str, kind: str) -> Any:
 def built(*parts: Source | Table | Step | Output, **more: Any) -> Built:
     with mock.patch.object(plugs, "find", find):
         return build(pipeline(*parts, **more), BINDER)
+
+
+def plan(*parts: Source | Table | Step | Output) -> Plan:
+    """The plan of these parts, which must be without problems."""
+    made = built(*parts)
+    assert made.plan is not None, [str(problem) for problem in made.problems]
+    return made.plan
 
 
 def greenhouse(**changes: Any) -> tuple[Source | Table | Step | Output, ...]:
