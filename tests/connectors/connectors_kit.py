@@ -36,6 +36,10 @@ class Lines:
     def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:
         return len(data) if final else bytes(data).rfind(b"\n") + 1
 
+    def decode(self, chunk: Chunk, query: Any) -> None:
+        if bytes(chunk.data).startswith(b"?"):
+            raise DataError("format.bad", "this document is broken")
+
     def encode(self, rows: pa.Table) -> bytes:
         return "".join(json.dumps(row) + "\n" for row in rows.to_pylist()).encode()
 

@@ -350,3 +350,24 @@ def test_whole_files_are_one_range_each_and_a_grown_one_is_another(inbox: Path, 
     (inbox / "a.json").write_bytes(b"[1]\n")
     with pytest.raises(RefusedError, match=r"source\.replaced"):
         reader.look()
+
+
+def test_a_document_that_is_broken_inside_is_found_before_it_is_planned(inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a.json").write_bytes(b"?")
+    (inbox / "b.json").write_bytes(b"[1]")
+    reader = Reader(tmp_path, Lines("whole"), path="in/")
+    assert reader.text() == b"[1]"
+    assert reader.outcomes() == {"in/a.json": "bad_format"}
+
+
+def test_a_file_with_a_strange_header_costs_only_itself(inbox: Path, tmp_path: Path) -> None:
+    from mainstem.columns import Column, Type
+    from mainstem.formats.csv import Csv, CsvOptions
+
+    (inbox / "a.csv").write_bytes(b"id,name\n1,x\n")
+    (inbox / "b.csv").write_bytes(b"something,else\n1,2\n")
+    (inbox / "c.csv").write_bytes(b"name,id\ny,2\n")
+    (inbox / "d.csv").write_bytes(b"something,else\n3,4\n")
+    reader = Reader(tmp_path, Csv(CsvOptions(), (Column("id", Type("int64")),)), path="in/")
+    assert reader.text() == b"1,x\ny,2\n"
+    assert reader.outcomes() == {"in/b.csv": "bad_format", "in/d.csv": "bad_format"}
