@@ -37,7 +37,7 @@ class Lines:
         return len(data) if final else bytes(data).rfind(b"\n") + 1
 
     def decode(self, chunk: Chunk, query: Any) -> None:
-        if bytes(chunk.data).startswith(b"?"):
+        if self.cut_by == "whole" and bytes(chunk.data).startswith(b"?"):
             raise DataError("format.bad", "this document is broken")
 
     def encode(self, rows: pa.Table) -> bytes:

@@ -51,7 +51,7 @@ def test_every_cut_gives_the_same_lines_positions_and_arrivals(tmp_path: Path) -
     options = {"rows": 5001, "seed": 3, "sensors": 7, "partitions": 2}
     once = run(tmp_path, Budget(300_000, 32 << 20), **options)
     assert sum(map(len, once.values())) == 5001
-    for budget in (Budget(997, 32 << 20), Budget(300_000, 100_000)):
+    for budget in (Budget(1997, 32 << 20), Budget(300_000, 100_000)):
         assert run(tmp_path, budget, **options) == once
     assert run(tmp_path, Budget(300_000, 32 << 20), **(options | {"seed": 4})) != once
 

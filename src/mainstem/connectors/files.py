@@ -85,9 +85,9 @@ class Files:
         young = set() if self.complete else {name for name, entry in here if self.options.min_age and entry.modified > oldest}
         changes = Changes(book, self.options.replaced, self._print, self.format.cut_by != "bytes")
         changes.compare(here, young)
-        for folder in refused:
-            if progress is None:
-                changes.note(folder, "unreadable")
+        for line in sorted(set(refused) - set((progress or {}).get("refused", ()))):
+            where, why = line.rsplit(": ", 1)
+            changes.note(where, "unreadable", why)
         cutter = Cutter(self.format, budget)
         left = False
         for number in sorted(book.files):
@@ -101,7 +101,7 @@ class Files:
         cutter.flush()
         self._names = {number: file.path for number, file in book.files.items()}
         parts, drained = self._partitions(book, left)
-        return Discovery(tuple(cutter.ranges), book.save(), parts, drained, ended=self.complete and not left,
+        return Discovery(tuple(cutter.ranges), {**book.save(), "refused": sorted(set(refused))}, parts, drained, ended=self.complete and not left,
                          notes=tuple(changes.notes))
 
     def _pending(self, file: Known) -> bool:

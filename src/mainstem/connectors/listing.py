@@ -38,7 +38,7 @@ def many(path: str) -> bool:
 
 
 def matches(path: Path) -> tuple[list[Found], list[str]]:
-    """(the files, sorted by name; the folders that could not be read).
+    """(the files, sorted by name; what was left out, with its reason: closed folders, names that are not UTF-8).
 
     Of a folder its own files, of a glob those that match. Names that begin with `.` or `_` are left out: they are other
     programs' temporary files and records. A file that vanishes meanwhile is left out too.
@@ -47,7 +47,7 @@ def matches(path: Path) -> tuple[list[Found], list[str]]:
     text = str(path)
     if not _MAGIC.search(text):
         if path.is_dir():
-            return sorted(_files(_scan(text, refused), re.compile(".*", re.DOTALL), text), key=lambda file: file.path), refused
+            return sorted(_files(_scan(text, refused), re.compile(".*", re.DOTALL), text, refused), key=_path), refused
         try:
             return [_found(text, path.stat())], refused
         except (FileNotFoundError, NotADirectoryError):
@@ -58,8 +58,11 @@ def matches(path: Path) -> tuple[list[Found], list[str]]:
     pattern = _pattern(parts[plain:])
     deep = "**" in parts[plain:]
     levels = None if deep else len(parts) - plain
-    found = sorted(_files(_walk(root, levels, refused), pattern, root), key=lambda file: file.path)
-    return found, refused
+    return sorted(_files(_walk(root, levels, refused), pattern, root, refused), key=_path), refused
+
+
+def _path(file: Found) -> str:
+    return file.path
 
 
 def _pattern(parts: tuple[str, ...]) -> re.Pattern[str]:
@@ -94,16 +97,27 @@ def _walk(folder: str, levels: int | None, refused: list[str]) -> Iterator[os.Di
             yield entry
 
 
-def _files(entries: Iterator[os.DirEntry[str]], pattern: re.Pattern[str], root: str) -> Iterator[Found]:
+def _files(entries: Iterator[os.DirEntry[str]], pattern: re.Pattern[str], root: str, refused: list[str]) -> Iterator[Found]:
     start = len(root.rstrip("/")) + 1
     for entry in entries:
         if not pattern.fullmatch(entry.path[start:]):
+            continue
+        if not entry.path.isascii() and not _utf8(entry.path):
+            refused.append(os.fsencode(entry.path).decode("utf-8", "backslashreplace") + ": its name is not UTF-8")
             continue
         try:
             if entry.is_file():
                 yield _found(entry.path, entry.stat())
         except FileNotFoundError:
             continue
+
+
+def _utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _found(path: str, stat: os.stat_result) -> Found:
