@@ -127,13 +127,16 @@ def time_order(rows: pa.Table) -> np.ndarray:
 
 
 def arrival(rows: pa.Table, order: str) -> np.ndarray:
-    """Indices that put rows in the order in which they came: `position` of source rows, epoch and time of `made` ones."""
+    """Indices that put rows in the order in which they came: `position` of source rows, epoch and time of `made` ones.
+
+    The origin comes last: where two branches of one source meet again, their rows keep the order of the records.
+    """
     o, p, n, c = (at(rows, name) for name in ("o", "p", "n", "c"))
-    if order == "made":                    # n = epoch << 32 | rank; (t, p, n) within an epoch
-        return np.lexsort((c, n, p, at(rows, "t"), o, n >> 32))
-    if _ascending([o, p, n, c]):
+    if order == "made":                    # n = epoch << 32 | rank; then time, then key group and rank
+        return np.lexsort((c, n, p, o, at(rows, "t"), n >> 32))
+    if _ascending([p, n, o, c]):
         return np.arange(rows.num_rows)
-    return np.lexsort((c, n, p, o))
+    return np.lexsort((c, o, n, p))
 
 
 def _ascending(columns: Sequence[Any]) -> bool:

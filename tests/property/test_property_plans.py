@@ -1,0 +1,265 @@
+"""Random plans with unnest, many-lookups, diamonds, HAVING and several outputs: every leg balances, whatever the cut (2-S 8, 11)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from scripted import SECOND, Ran, compiled, cut, events, play, seeds, source, whole
+
+from mainstem.plan.words import Write
+
+FATES = ("delivered", "filtered", "quarantined", "late", "held")
+TABLES = """
+tables:
+  one: {files: {path: one.csv}, format: csv, key: [k], columns: {k: string!, label: string, level: int64}}
+  several: {files: {path: several.csv}, format: csv, columns: {k: string!, tag: string!}}
+"""
+FILES = {"one.csv": "k,label,level\n", "several.csv": "k,tag\n"}
+
+
+def tables(keys: list[str]) -> dict[str, pa.Table]:
+    """`one` knows every key but the first; `several` has 0, 1 or 2 rows of a key."""
+    known = keys[1:]
+    many = [(key, f"tag{n}") for place, key in enumerate(keys) for n in range(place % 3)]
+    return {
+        "one": pa.table({"k": known, "label": [key.upper() for key in known], "level": pa.array(range(len(known)), pa.int64())}),
+        "several": pa.table({"k": [key for key, _ in many], "tag": [tag for _, tag in many]}),
+    }
+
+
+@dataclass
+class Draft:
+    """A pipeline that grows step by step; `rows` are the steps whose rows still have t, k, v, seq and x."""
+
+    rng: random.Random
+    steps: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=lambda: ["events"])
+    ends: list[str] = field(default_factory=list)  # steps whose rows nobody reads but an output
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def name(self, kind: str) -> str:
+        self.kinds[kind] += 1
+        return f"{kind}_{self.kinds[kind]}"
+
+    def add(self, kind: str, before: str, body: str, onward: bool) -> None:
+        name = self.name(kind)
+        self.steps.append(f"  {name}:\n    from: {before}\n{body}")
+        (self.rows if onward else self.ends).append(name)
+
+    def grow(self) -> None:
+        """One more step behind a random one."""
+        rng, before = self.rng, self.rng.choice(self.rows[-4:])
+        makers = {
+            "filter": (
+                f"    sql: SELECT t, k, v, seq, x FROM {before} WHERE v % {rng.randrange(3, 7)} <> {rng.randrange(2)}\n",
+                True,
+            ),
+            "check": (
+                f"    check: [{{name: high, that: v < {rng.randrange(20, 45)}}}, {{name: low, that: v > {rng.randrange(-48, -30)}, else: "
+                f"{rng.choice(['drop', 'quarantine'])}}}]\n",
+                True,
+            ),
+            "flags": ("    check: [{name: round, that: v % 10 <> 0, else: flag}]\n", False),
+            "unnest": (f"    sql: SELECT t, k, v, seq, x, unnest(range(abs(v) % 3)) AS item FROM {before}\n", True),
+            "tags": (
+                "    lookup: {table: several, on: [k], many: true, unmatched: "
+                + rng.choice(["drop", "quarantine", "keep"])
+                + "}\n",
+                False,
+            ),
+            "label": (
+                "    lookup: {table: one, on: [k], take: [label], unmatched: " + rng.choice(["drop", "quarantine", "keep"]) + "}\n",
+                False,
+            ),
+            "dedupe": ("    dedupe: {by: [k, v], within: 40s}\n", True),
+            "window": (
+                f"    window: {{size: {rng.choice(['30s', '1m', '5m'])}, by: [k], late: {rng.choice(['quarantine', 'drop'])}}}\n"
+                "    select: count(*) AS n, sum(v) AS total\n    having: count(*) > 2\n",
+                False,
+            ),
+            "hop": (
+                f"    window: {{size: 1m, every: {rng.choice(['20s', '30s', '25s'])}, late: quarantine}}\n    select: count(*) AS n\n",
+                False,
+            ),
+            "session": ("    session: {gap: 20s, by: [k]}\n    select: count(*) AS n\n    having: sum(v) > 0\n", False),
+            "over": ("    over: {by: [k], range: 1m}\n    select: max(v) AS highest\n", False),
+            "alert": (f"    alert: {{when: v > {rng.randrange(10, 30)}, by: [k]}}\n", False),
+        }
+        if before.startswith("unnest"):
+            makers.pop("dedupe")
+        kind = rng.choice(sorted(makers))
+        body, onward = makers[kind]
+        self.add(kind, before, body, onward)
+
+    def diamond(self) -> None:
+        """Two branches of one step meet again: rows may come twice, once, or not at all."""
+        before = self.rng.choice(self.rows)
+        left, right = self.name("left"), self.name("right")
+        self.steps.append(f"  {left}:\n    from: {before}\n    sql: SELECT t, k, v, seq, x FROM {before} WHERE v > -10\n")
+        self.steps.append(f"  {right}:\n    from: {before}\n    check: [{{name: below, that: v < 20}}]\n")
+        meet = self.name("meet")
+        query = f"SELECT t, k, v, seq, x FROM {left} UNION ALL SELECT t, k, v, seq, x FROM {right}"
+        self.steps.append(f"  {meet}:\n    from: [{left}, {right}]\n    sql: {query}\n")
+        self.rows.append(meet)
+
+    def text(self) -> str:
+        read = {name for step in self.steps for name in step.split("\n")[1].removeprefix("    from: ").strip("[]").split(", ")}
+        outputs = self.ends + [name for name in self.rows if name not in read and name != "events"]
+        if len(self.rows) > 1:
+            outputs.append(self.rng.choice(self.rows[1:]))  # an output in the middle of a chain
+        lines = "".join(f"  {name}_out: {{from: {name}, delta: {{table: {name}_out}}}}\n" for name in dict.fromkeys(outputs))
+        return source("10s") + TABLES + "\nsteps:\n" + "".join(self.steps) + "outputs:\n" + lines
+
+
+def draft(seed: int) -> str:
+    growing = Draft(random.Random(seed))
+    growing.diamond() if seed % 2 else None
+    for _ in range(growing.rng.randrange(5, 9)):
+        growing.grow()
+    growing.diamond() if not seed % 3 else None
+    growing.grow()
+    return growing.text()
+
+
+def keyed(rng: random.Random) -> dict[int, list[Any]]:
+    """Two partitions whose keys are their own, with some repeated and some broken records."""
+    found: dict[int, list[Any]] = events(rng, 2, 70, keys=3)
+    for part, mine in found.items():
+        for index, row in enumerate(mine):
+            mine[index] = dict(row, k=f"{row['k']}@{part}")
+    return found
+
+
+def balanced(ran: Ran, records: int, here: str) -> None:
+    """Every leg from its own numbers, and the physical ends, counted apart from the engine."""
+    plan = ran.plan
+    assert {leg.name for leg in plan.legs} == set(ran.account) or not plan.legs, here
+    for leg, row in ran.account.items():
+        assert row["made"] == sum(row[fate] for fate in FATES), f"{here}: {leg} {row}"
+        assert row["held"] == 0, f"{here}: {leg} holds rows after the end"
+        assert row["made"] == (records if leg.startswith("events -> ") else row["made"]), here
+    for leg in plan.legs:
+        mine = [ran.account[other.name]["made"] for other in plan.legs if other.origin == leg.origin]
+        assert len(set(mine)) == 1, f"{here}: the legs of {leg.origin} disagree: {mine}"
+    for node in plan.of(Write):
+        delivered = sum(row["delivered"] for leg, row in ran.account.items() if leg.split(" -> ")[1] == node.name)
+        assert delivered == len(ran.outputs[node.step]), f"{here}: {node.name}"
+    wanted: Counter[tuple[str, ...]] = Counter()
+    for leg, row in ran.account.items():
+        for text, count in row["reasons"].items():
+            fate, node, reason = text.split(": ", 2)
+            if fate == "quarantined" or (fate == "late" and getattr(plan.node(node).word.body, "late", "") != "drop"):
+                key = (leg.split(" -> ")[0], node, fate, reason)
+                wanted[key] = max(wanted[key], count)
+    assert Counter((row["origin"], row["node"], row["fate"], row["reason"]) for row in ran.aside) == wanted, here
+    assert max(Counter(row["id"] for row in ran.aside).values(), default=1) == 1, f"{here}: one record is in the quarantine twice"
+
+
+@pytest.mark.parametrize("seed", seeds(9))
+def test_every_leg_of_a_random_plan_balances_in_every_cut(seed: int, tmp_path: Path) -> None:
+    text, rng = draft(seed), random.Random(1000 + seed)
+    plan, partitions = compiled(text, FILES), keyed(rng)
+    records = sum(len(rows) for rows in partitions.values())
+    looked = tables(sorted({row["k"] for rows in partitions.values() for row in rows}))
+    answers = []
+    for number, moves in enumerate([whole(partitions), cut(rng, partitions), cut(rng, partitions, 9)]):
+        ran = play(plan, tmp_path, partitions, moves, tasks=1 + number % 3, restart=rng if number == 2 else None, tables=looked)
+        here = f"seed {seed}, cut {number}: {moves}\n{text}"
+        balanced(ran, records, here)
+        answers.append((ran, here))
+    first = answers[0][0]
+    for ran, here in answers[1:]:
+        for name in ran.outputs:
+            assert ran.content(name) == first.content(name), f"{name}: {here}"
+        assert ran.set_aside() == first.set_aside(), here
+        assert ran.legs() == first.legs(), here
+
+
+def test_the_random_plans_have_everything_in_them() -> None:
+    texts = [draft(seed) for seed in range(14)]
+    for word in (
+        "unnest(",
+        "many: true",
+        "UNION ALL",
+        "having:",
+        "every:",
+        "session:",
+        "over:",
+        "alert:",
+        "dedupe:",
+        "unmatched: drop",
+        "unmatched: keep",
+        "unmatched: quarantine",
+        "else: flag",
+        "late: drop",
+    ):
+        assert sum(word in text for text in texts) >= 2, word
+    assert max(text.count("delta:") for text in texts) >= 4
+
+
+# ------------------------------------------------------------------------------------ 11: f(a + b) = f(a) + f(b), on the engine
+
+QUERIES = [
+    "SELECT t, k || '-' || v::VARCHAR AS name FROM events",
+    "SELECT t, CASE WHEN v > 0 THEN 'up' WHEN v < 0 THEN 'down' END AS way, NULLIF(v, 0) AS v FROM events",
+    "SELECT * EXCLUDE (x) FROM events WHERE v IN (1, 2, 3, 5, 8) OR k LIKE 'k0%'",
+    "SELECT t, v // 3 AS third, v % 3 AS rest, v / 3 AS share, round(x, 1) AS x FROM events",
+    "SELECT t, TRY_CAST(k AS BIGINT) AS n, coalesce(TRY_CAST(substr(k, 2, 1) AS BIGINT), -1) AS digit FROM events",
+    "SELECT t, unnest(string_split(k, '@')) AS part FROM events",
+    "SELECT t, unnest([v, seq, v * seq]) AS number FROM events WHERE v <> 0",
+    "SELECT t, v FROM events WHERE v > 10 UNION ALL SELECT t, -v AS v FROM events WHERE v < -10",
+    "SELECT e.t, e.k, o.label FROM events e JOIN one o ON e.k = o.k",
+    "SELECT e.t, e.k, o.label, o.level + e.v AS sum FROM events e LEFT JOIN one o ON e.k = o.k WHERE e.v > -30",
+    "SELECT date_trunc('minute', t) AS minute, greatest(v, seq) AS most, least(x, v) AS least FROM events",
+    "SELECT t, list_sum(list_transform([v, seq], lambda i: i * 2)) AS twice FROM events",
+    "SELECT t, {'v': v, 'k': k} AS pair, [k, k] AS keys FROM events WHERE NOT (v BETWEEN -5 AND 5)",
+    "SELECT t, regexp_replace(k, '[0-9]', '#', 'g') AS shape, md5(k) AS digest FROM events",
+]
+
+
+def test_accepted_queries_do_not_see_the_cut(tmp_path: Path) -> None:
+    steps = "".join(f"  q{n}:\n    from: events\n    sql: |\n      {query}\n" for n, query in enumerate(QUERIES))
+    outputs = "".join(f"  q{n}: {{from: q{n}, delta: {{table: q{n}}}}}\n" for n in range(len(QUERIES)))
+    plan = compiled(source("10s") + TABLES + "\nsteps:\n" + steps + "outputs:\n" + outputs, FILES)
+    rng = random.Random(11)
+    partitions = keyed(rng)
+    looked = tables(sorted({row["k"] for rows in partitions.values() for row in rows}))
+    first = play(plan, tmp_path, partitions, whole(partitions), tables=looked)
+    for number in range(3):
+        ran = play(plan, tmp_path, partitions, cut(rng, partitions, 8), tasks=1 + number, tables=looked)
+        balanced(ran, sum(map(len, partitions.values())), f"cut {number}")
+        for name, rows in ran.outputs.items():
+            assert rows, name
+            assert ran.content(name) == first.content(name), QUERIES[int(name[1:])]
+        assert ran.legs() == first.legs()
+
+
+def test_a_row_on_which_an_expression_fails_costs_only_itself_in_every_cut(tmp_path: Path) -> None:
+    text = (
+        source("10s") + "\nsteps:\n  n:\n    from: events\n    sql: SELECT t, CAST(k AS BIGINT) + v AS n FROM events\n"
+        "outputs:\n  n: {from: n, delta: {table: n}}\n"
+    )
+    rng = random.Random(5)
+    rows = [
+        {
+            "t": 1_780_000_000 * SECOND + n * SECOND,
+            "k": "9" if n % 7 else "nine",
+            "v": 1 if n % 11 else 2**63 - 1,
+            "seq": n,
+            "x": 0.0,
+        }
+        for n in range(80)
+    ]
+    bad = sum(n % 7 == 0 or n % 11 == 0 for n in range(80))
+    for moves in (whole({0: rows}), cut(rng, {0: rows}), cut(rng, {0: rows}, 12)):
+        ran = play(compiled(text), tmp_path, {0: rows}, moves)
+        assert Counter(row["reason"] for row in ran.aside) == {"expression": bad}
+        assert Counter(row["n"] for row in ran.outputs["n"]) == {10: 80 - bad}
+        assert all(row["raw"] is not None and row["detail"] for row in ran.aside)
+        balanced(ran, 80, str(moves))
