@@ -46,6 +46,9 @@ class Clean:
         source = single(lowering)
         if source is None:
             return []
+        if not options:
+            lowering.problem("step.empty", "this step has no rule", fix="write `- {column: ..., set: ..., where: ...}`")
+            return []
         columns: Columns = source.columns
         known = any(column.name == CHANGES.name for column in columns)
         given = [quote(column.name) for column in columns]

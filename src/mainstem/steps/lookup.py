@@ -64,7 +64,7 @@ class Lookup:
             return []
         table = lowering.tables[options.table]
         pairs = _keys(options, rows, table, lowering)
-        taken = _taken(options, rows, table, lowering)
+        taken = None if pairs is None else _taken(options, rows, table, lowering)
         if pairs is None or taken is None:
             return []
         name, left, right = lowering.name, quote(rows.name), quote(options.table)
