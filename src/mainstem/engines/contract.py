@@ -107,6 +107,7 @@ class EpochPlan(msgspec.Struct, kw_only=True):
     closing: bool = False
     publish: str = "epoch"  # epoch | run
     orders: list[dict[str, Any]] = []  # replay, discard
+    idled: dict[str, list[int]] = {}  # source -> partitions that have been idle once: their late rows are told apart
     flushed: dict[str, int] = {}  # source -> watermark that an idle rule set
     outcomes: list[dict[str, Any]] = []  # named outcomes of whole files: {source, file, outcome, detail}
     previous: str = ""  # sha256 of prepared-(N-1)

@@ -71,6 +71,7 @@ class Planner:
             publish="epoch" if self.wish.follow or self.wish.each else "run",
             outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes],
         )
+        plan.idled = _idled(last, live)
         plan.flushed = self._flushed(plan)
         plan.closing = not ranges and ended and self._unclosed(last, head)
         if ranges or plan.closing or plan.outcomes or self._moves(plan, last):
@@ -98,6 +99,7 @@ class Planner:
             carry=head.carry,
             marks=head.marks,
             live=head.live,
+            idled=head.idled,
             tables={},
             state=head.state,
             publish="epoch",
@@ -167,3 +169,13 @@ class Planner:
             return True
         marks = watermark.advance(self.site.plan, plan, plan.carry)
         return any(mark > plan.marks.get(fold, NONE) for fold, mark in marks.items())
+
+
+def _idled(last: Prepared, live: dict[str, dict[int, str]]) -> dict[str, list[int]]:
+    """Every partition that was idle before or is now."""
+    found = {name: set(parts) for name, parts in last.idled.items()}
+    for name, states in live.items():
+        idle = {partition for partition, state in states.items() if state == watermark.IDLE}
+        if idle:
+            found.setdefault(name, set()).update(idle)
+    return {name: sorted(parts) for name, parts in found.items()}
