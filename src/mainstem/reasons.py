@@ -25,6 +25,7 @@ REASONS = {
     "field_count": "a line with more or fewer fields than the header",
     "bad_quote": "a quoted field that is not closed, or goes on after its closing quote",
     "cut_off": "the last record of a finished file is not complete",
+    "gone": "to be replayed, and the file that holds it is there no more",
     # at steps
     "rule": "one or more rules are violated",
     "unmatched": "the key is in no row of the table",
@@ -35,7 +36,6 @@ REASONS = {
     "no_match": "an inner join found no partner",
     "python": "the user's function raised, hung or died on this row",
     "python_filter": "the user's function left it out (`rows: fewer`)",
-    "overflow": "a sum or product does not fit its type",
     "woke_after_idle": "late because its partition had been idle",
-    "expression": "an expression failed on this row",
+    "expression": "an expression failed on this row: a cast, a division by zero, a result that does not fit its type",
 }

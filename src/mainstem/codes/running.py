@@ -1,0 +1,121 @@
+"""The error codes of running: user code, the epoch protocol, its state, and promises of our own."""
+
+from __future__ import annotations
+
+from mainstem.codes.page import Code
+
+PAGES = {
+    # ---- running and stopping ----------------------------------------------------------------------------------------
+    "run.fenced": Code(
+        "another runner is ahead",
+        "A file of the epoch protocol that this runner was about to create is already there: another one owns the "
+        "pipeline.",
+        "Only one runner may own a pipeline; look at `mainstem runs list`."),
+    "run.breaking": Code(
+        "an edit that breaks the running state",
+        "State that was gathered under the old definition does not fit the new one; mixing the two would give wrong "
+        "answers.",
+        "`mainstem plan` shows what is concerned. `--accept reset` begins the state of these steps anew, `--accept "
+        "rebuild` reads all again."),
+    "run.held": Code(
+        "another runner holds this pipeline",
+        "One runner at a time owns a pipeline; the other one's lease has not run out. A dead one on this host is noticed "
+        "at once.",
+        "Stop the other one, or wait; `--takeover` takes over, and the other one then stops by itself."),
+    # ---- rules -------------------------------------------------------------------------------------------------------
+    "check.stop": Code(
+        "a rule with `else: stop` is violated",
+        "The rule was declared as one under which nothing may go on. Nothing of this epoch is published.",
+        "Mend the data at its source, or give the rule `else: quarantine`; then start again."),
+    # ---- the user's functions ----------------------------------------------------------------------------------------
+    "python.import": Code(
+        "the module of a function cannot be imported",
+        "The child process that runs user code could not import the module; its traceback and the folders searched are "
+        "shown.",
+        "Mend the module, put it beside the pipeline file, or install what it needs."),
+    "python.not_found": Code(
+        "the module has no such function",
+        "`call: module:function` names something that the module does not have, or that cannot be called.",
+        "Take the suggestion, or correct the name."),
+    "python.rows": Code(
+        "the function returned another number of rows",
+        "With `rows: same` every row must come back, in its order: otherwise nobody could say what became of the others.",
+        "Say `rows: fewer` (and return `_at`) or `rows: any`, or return every row."),
+    "python.at": Code(
+        "the function did not say which rows it returned",
+        "With `rows: fewer` and `rows: any` each returned row must carry the `_at` of the row it comes from, unchanged.",
+        "Keep the column `_at`; build new rows with the `_at` of their parent."),
+    "python.returned": Code(
+        "the function returned other columns than declared",
+        "A column is missing or too many. Columns never appear or vanish in silence.",
+        "Return exactly the declared columns, or change `columns:` of the step."),
+    "python.type": Code(
+        "the function returned a column of another type",
+        "Types are never changed in silence. A cast that keeps every value, like int32 to int64, is done; others are not.",
+        "Cast the column in the function."),
+    "python.order": Code(
+        "a row alone becomes something else than in company",
+        "The function changes the order of rows or looks across them, but rows come in any cut: f(a + b) must be f(a) + "
+        "f(b).",
+        "Look at one row at a time; use a `window` for what looks across rows, or say `deterministic: false` for a random "
+        "answer."),
+    "python.died": Code(
+        "the function's process died too often",
+        "A row on which the process hangs or dies is found and set aside, but each death costs a new process.",
+        "Mend the function, or filter out the rows that it cannot take."),
+    "python.raised": Code(
+        "the function fails on most rows",
+        "A row on which a function fails is set aside. When most rows fail it is the function that is wrong.",
+        "Mend the function; the last lines of its traceback are shown."),
+    "python.columns": Code(
+        "the function's columns are not declared",
+        "With `rows: any` what comes out is not what went in, and the plan must know its columns before it runs.",
+        "Add `columns: {name: type, ...}`."),
+    # ---- state, journal, releases ------------------------------------------------------------------------------------
+    "state.damaged": Code(
+        "a file of the state folder is damaged",
+        "Its checksum or size is not what was written. Reading on could give a wrong answer, so nothing is read.",
+        "Restore it from a backup, or rebuild with `mainstem run --accept rebuild`."),
+    "checkpoint.lost": Code(
+        "the table is ahead of the state folder",
+        "An output holds epochs of a run whose journal is not here; going on would write their rows again.",
+        "Restore the state folder, or start anew with `mainstem run --accept rebuild`."),
+    "release.unknown": Code(
+        "a release is missing",
+        "A run or an epoch names a release whose folder is not in the state folder.",
+        "Restore the state folder; releases are small and belong into its backup."),
+    "reset.unfinished": Code(
+        "a run is not finished",
+        "Epochs are decided but not published; forgetting the state now would leave them half done.",
+        "Finish them with `mainstem run`, then reset; or `mainstem run --accept rebuild`."),
+    # ---- engines -----------------------------------------------------------------------------------------------------
+    "engine.unknown": Code(
+        "there is no such engine",
+        "The name after `--engine` is none of those installed.",
+        "Leave it out for the embedded engine, `local`."),
+    # ---- promises of our own -----------------------------------------------------------------------------------------
+    "law.broken": Code(
+        "the account of an epoch does not balance",
+        "A row would be lost or doubled by a mistake of mainstem. The epoch stopped before anything of it was published.",
+        "Please report it with the pipeline file and the message; the tables are as the epoch before left them."),
+    "bug.legs": Code(
+        "a plan in which rows reach an end on two ways",
+        "mainstem takes such meetings apart; this one was missed.",
+        "Report it with the pipeline file."),
+    "bug.open_epochs": Code(
+        "an incarnation was closed too early",
+        "A mistake of mainstem: epochs that are decided must be published before an incarnation is closed.",
+        "Please report it; `mainstem run` finishes the epochs."),
+    "bug.query": Code(
+        "a format asked for SQL where none can run",
+        "A mistake of mainstem or of a format that was plugged in: files that are read back are decoded without SQL.",
+        "Please report it with the name of the format."),
+    "bug.sql_columns": Code(
+        "a query made other columns than planned",
+        "Plan and kernel disagree about a step. The pipeline stopped before anything wrong was published.",
+        "Please report it with the pipeline file."),
+    "bug.unexpected": Code(
+        "an error that mainstem did not expect",
+        "Something failed in a place where nothing should. The pipeline stopped before anything wrong was published.",
+        "Please report it with the lines that were printed; starting again goes on from the last finished epoch."),
+}
