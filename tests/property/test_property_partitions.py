@@ -118,6 +118,7 @@ def test_b2_a_partition_that_wakes_is_judged_by_the_watermark_of_the_others(tmp_
     ]
     ran = follow(partitions, moves, tmp_path, idle="{after: 30s, then: hold}")
     assert ran.late() == {(1, position(partitions, 1, 1)): 1}, "it slept while time went on"
+    assert [row["reason"] for row in ran.aside] == ["woke_after_idle"]
     assert windows(ran) == Counter({(0, 3): 1, (60, 1): 1, (180, 1): 1})
 
 
