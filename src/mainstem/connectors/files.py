@@ -101,8 +101,8 @@ class Files:
         cutter.flush()
         self._names = {number: file.path for number, file in book.files.items()}
         parts, drained = self._partitions(book, left)
-        return Discovery(tuple(cutter.ranges), {**book.save(), "refused": sorted(set(refused))}, parts, drained, ended=self.complete and not left,
-                         notes=tuple(changes.notes))
+        return Discovery(tuple(cutter.ranges), {**book.save(), "refused": sorted(set(refused))}, parts, drained,
+                         ended=self.complete and not left, notes=tuple(changes.notes))
 
     def _pending(self, file: Known) -> bool:
         if file.state in (NEW, READING):
