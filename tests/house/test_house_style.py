@@ -193,6 +193,13 @@ def test_opening_a_pipeline_loads_no_engine():
     assert set(loaded_by("mainstem.project")) & {"pyarrow", "duckdb", "deltalake", "sqlalchemy", "alembic"} == set()
 
 
+@pytest.mark.parametrize("answer", ["schema()", "explain('late')", "catalog()"])
+def test_what_answers_at_once_parses_no_sql_and_starts_no_engine(answer):
+    code = f"import sys; from mainstem import project; project.{answer}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) & {"sqlglot", "pyarrow", "duckdb", "deltalake", "sqlalchemy", "alembic"} == set()
+
+
 def test_the_public_names_are_few_and_there():
     import mainstem
 

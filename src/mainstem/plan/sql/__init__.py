@@ -10,18 +10,24 @@
 | lineage | which columns a query's columns are made of |
 | rowlocal | SQL over an endless stream, and the gate before it |
 | exprs | expression lists of windows, sessions, rolling columns; conditions |
-| whole | SQL over bounded input that looks across rows, and by which keys it can be cut |
+| held | SQL over bounded input that looks across rows, and by which keys it can be cut |
 """
 
-from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
-from mainstem.plan.sql.fromclause import Across
-from mainstem.plan.sql.identity import child, numbered, renumbered
-from mainstem.plan.sql.lineage import sources
-from mainstem.plan.sql.names import literal, quote
-from mainstem.plan.sql.rowlocal import Rows, refuse_type, row_local
-from mainstem.plan.sql.scope import AT_COLUMN, Relation
-from mainstem.plan.sql.text import AT
-from mainstem.plan.sql.whole import Held, relations, renamed, whole
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
+    from mainstem.plan.sql.fromclause import Across
+    from mainstem.plan.sql.held import Held, relations, renamed, whole
+    from mainstem.plan.sql.identity import child, numbered, renumbered
+    from mainstem.plan.sql.lineage import sources
+    from mainstem.plan.sql.names import literal, quote
+    from mainstem.plan.sql.rowlocal import Rows, refuse_type, row_local
+    from mainstem.plan.sql.scope import AT_COLUMN, Relation
+    from mainstem.plan.sql.text import AT
 
 __all__ = [
     "AT",
@@ -50,3 +56,53 @@ __all__ = [
     "sources",
     "whole",
 ]
+
+# Where each name is at home: sqlglot is slow to import, and the editor schema, say, needs the steps but no parser.
+_HOMES = {
+    "exprs": (
+        "HAVING",
+        "Query",
+        "computed",
+        "grouped",
+        "key_column",
+        "pick",
+        "reads",
+        "rolling",
+    ),
+    "fromclause": ("Across",),
+    "identity": (
+        "child",
+        "numbered",
+        "renumbered",
+    ),
+    "lineage": ("sources",),
+    "names": (
+        "literal",
+        "quote",
+    ),
+    "rowlocal": (
+        "Rows",
+        "refuse_type",
+        "row_local",
+    ),
+    "scope": (
+        "AT_COLUMN",
+        "Relation",
+    ),
+    "text": ("AT",),
+    "held": (
+        "Held",
+        "relations",
+        "renamed",
+        "whole",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value

@@ -137,7 +137,7 @@ class _Piece:
     def describe(self, binder: Binder) -> None:
         """Find the types of what SELECT gives; sums over integers stay int64."""
         described = binder.describe(self.query(self.items), self.relations())
-        self.types = tuple(column for column in described if column.name != text.AT)
+        self.types = tuple(self._meant(place, column) for place, column in enumerate(described) if column.name != text.AT)
         if len(self.types) != len(self.items) or any(
             node.expressions for _, tree in self.items for node in tree.find_all(exp.Explode)
         ):
@@ -150,6 +150,14 @@ class _Piece:
         for place, column in enumerate(self.types):
             if column.type.name in ("hugeint", "uhugeint"):
                 self._cast(place, "BIGINT", Column(column.name, Type("int64")))
+
+    def _meant(self, place: int, column: Column) -> Column:
+        """A column that is passed on as it is keeps its unit and description."""
+        tree = self.items[place][1] if place < len(self.items) else None
+        found = self.reads.scope.resolve(tree) if isinstance(tree, exp.Column) else None
+        if found is None or found[1].type != column.type:
+            return column
+        return Column(column.name, column.type, unit=found[1].unit, description=found[1].description)
 
     def _cast(self, place: int, kind: str, column: Column) -> None:
         name, tree = self.items[place]

@@ -11,6 +11,7 @@ from sqlglot import exp
 from mainstem.columns import Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
+from mainstem.spec.names import RESERVED
 
 AT_COLUMN = Column(
     text.AT,
@@ -155,14 +156,20 @@ def output_name(item: exp.Expression, scope: Scope | None = None) -> str:
         name = item.expression.name
     else:
         raise SpecError("sql.unnamed", f"`{text.render(item).lower()}` has no name", fix="write `... AS name`")
-    if name.startswith("_") and name not in _RESERVED_OUTPUT:
-        raise SpecError(
-            "sql.hidden",
-            f"`{name}` cannot be the name of a column",
-            why="names that begin with _ are ours",
-            fix=f"call it `{name.lstrip('_') or 'value'}`",
-        )
+    _usable(name)
     return str(name)
+
+
+def _usable(name: str) -> None:
+    """SpecError for a name that a table, or a query over it, would trip over."""
+    if name.startswith("_") and name not in _RESERVED_OUTPUT:
+        better = name.lstrip("_") or "value"
+        what = f"`{name}` cannot be the name of a column"
+        raise SpecError("sql.hidden", what, why="names that begin with _ are ours", fix=f"call it `{better}`")
+    if name.lower() in RESERVED:
+        raise SpecError("sql.name", f"`{name}` is a reserved word of SQL", fix=f"call it `{name}_value`")
+    if not name.strip() or name != name.strip() or any(ord(sign) < 32 or sign in '"`' for sign in name):
+        raise SpecError("sql.name", f"{name!r} cannot be the name of a column", fix="use letters, digits and _")
 
 
 def distinct(names: Sequence[str]) -> None:
