@@ -108,6 +108,10 @@ PAGES = {
         "a column without a name",
         "An expression becomes a column of a table and needs a name that stays when the expression changes.",
         "Write `... AS name`."),
+    "sql.name": Code(
+        "a name that cannot be a column's",
+        "Reserved words of SQL would have to stand in quotes in every query; quotes, control signs and outer spaces get lost.",
+        "Give it another name with AS."),
     "sql.duplicate_name": Code(
         "two columns with one name",
         "Tables do not tell upper and lower case apart, so one of them would be lost.",

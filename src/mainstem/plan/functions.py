@@ -356,4 +356,4 @@ REFUSED: dict[str, tuple[str, str]] = {
 def suggestion(name: str) -> str:
     """What a person may have meant by an unknown function; empty if nothing is near."""
     close = difflib.get_close_matches(name.lower(), FUNCTIONS, 1, 0.7)
-    return f"did you mean `{close[0]}`?" if close else "see `mainstem catalog functions` for what SQL may call"
+    return f"did you mean `{close[0]}`?" if close else "the manual lists every function that SQL may call"
