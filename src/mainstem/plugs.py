@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -146,7 +146,13 @@ class Source(Protocol):
         """Exactly the records of `range`, in order. Raises DataError if they are gone or changed."""
 
     def place(self, range_or_position: Mapping[str, Any]) -> str:
-        """Where that is, for a person: `inbox/a.csv:1042`."""
+        """Where that is, for a person: `inbox/a.csv:1042`. A position may come with the `ref` of its range, or a `progress`."""
+
+    def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> Chunk | None:
+        """The record at a position that lies before `progress`, alone; None if it cannot be had any more.
+
+        Of a format that is not cut by bytes the chunk may hold its neighbours too: the record is the one of that position.
+        """
 
     def acknowledge(self, progress: Mapping[str, Any]) -> None:
         """The epoch that ended at `progress` is finished everywhere; the source may forget."""
@@ -235,8 +241,12 @@ class Sink(Protocol):
     def read(self, version: int | None = None) -> pa.Table:
         """All rows at a version (the newest if None)."""
 
-    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int) -> Mapping[str, int]:
-        """Compact small files, drop what no kept version needs; {what: number}."""
+    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,
+                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
+        """Compact small files, drop what no kept version needs; {what: number}.
+
+        `keep_paths`: staged files that are prepared and not committed yet.
+        """
 
 
 # ---------------------------------------------------------------------------------------------------- steps

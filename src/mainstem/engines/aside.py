@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import ASIDE, AT, NONE, QUARANTINED, at
+from mainstem.batch import ASIDE, AT, LATE, NONE, QUARANTINED, at
 from mainstem.columns import Column, Type
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels.duck import query
@@ -77,8 +77,12 @@ def from_rows(
     raw: pa.Array | None = None,
     clock: np.ndarray | None = None,
     place: Any = None,
+    places: Any = None,
 ) -> pa.Table:
-    """Rows with `_at` and batch.REASON_FIELDS. `names` gives the name of an origin number."""
+    """Rows with `_at` and batch.REASON_FIELDS. `names` gives the name of an origin number.
+
+    `place(partition, position)` where rows of one source are at hand, else `places(origin, partition, position)`.
+    """
     count = rows.num_rows
     hidden = [AT, "_fate", "_reason", "_rules", "_detail"]
     typed = rows.drop_columns([name for name in hidden if name in rows.column_names])
@@ -101,9 +105,13 @@ def from_rows(
         partition=partition,
         position=position,
         child=at(rows, "c"),
-        place=[place(int(p), int(n)) if place else None for p, n in zip(partition, position)],
+        place=[
+            place(int(p), int(n)) if place else places(int(o), int(p), int(n)) if places else None
+            for o, p, n in zip(at(rows, "o"), partition, position)
+        ],
         time=at(rows, "t"),
-        mark=at(rows, "wm"),
+        # before the first fold a mark is not final and has judged nothing
+        mark=np.where(np.array(rows.column("_fate").to_pylist()) == LATE, at(rows, "wm"), NONE),
         clock=clocks,
         raw=bytes_,
         row=texts,

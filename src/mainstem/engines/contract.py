@@ -85,6 +85,7 @@ class Report(msgspec.Struct, kw_only=True):
     replaced: list[str] = []  # state files whose place a new one takes
     notes: dict[str, dict[str, int]] = {}  # node -> counts
     seconds: dict[str, float] = {}  # node -> busy time
+    drift: list[tuple[str, str, str]] = []  # (source, `unknown column x`, where it was first seen)
     released: dict[str, int] = {}  # fold -> largest bound that it let go (kept after a closing epoch)
 
 

@@ -116,6 +116,7 @@ class Epochs:
             carry=head.carry,
             live=head.live,
             idled=head.idled,
+            drift=head.drift,
             progress=head.progress,
             held=head.held,
             tables=head.tables,
@@ -282,6 +283,7 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
         carry=carry,
         live=epoch.live,
         idled=epoch.idled,
+        drift=_drift(head, reports),
         progress=epoch.progress,
         held=_held(account),
         account=account,
@@ -313,6 +315,17 @@ def _kept(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) ->
         for fold, mark in report.released.items():
             released[fold] = max(released.get(fold, NONE), mark)
     return released
+
+
+def _drift(head: Prepared | None, reports: Sequence[Report]) -> dict[str, dict[str, str]]:
+    """Every difference from the declared columns, with where it was first seen; new ones are told at once."""
+    found = {source: dict(seen) for source, seen in head.drift.items()} if head else {}
+    for report in sorted(reports, key=lambda report: (report.stage, report.task)):
+        for source, what, place in report.drift:
+            if what not in found.setdefault(source, {}):
+                found[source][what] = place
+                signals.tell("log", level="warning", message=f"{source}: {what}, first at {place}")
+    return found
 
 
 def _held(account: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:

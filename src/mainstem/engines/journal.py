@@ -39,6 +39,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     marks: dict[str, int] = {}  # fold -> W(n); after a closing epoch: the largest bound released
     carry: dict[str, dict[int, int]] = {}  # source -> partition -> largest event time
     live: dict[str, dict[int, str]] = {}
+    drift: dict[str, dict[str, str]] = {}  # source -> `unknown column x` -> where it was first seen
     idled: dict[str, list[int]] = {}  # source -> partitions that have been idle once
     progress: dict[str, dict[str, Any]] = {}
     held: dict[str, dict[str, int]] = {}  # fold -> origin name -> rows held after

@@ -65,11 +65,22 @@ def done(work: Path, orders: Sequence[dict[str, Any]]) -> None:
             durable.publish(path, b"")
 
 
-def handled(work: Path) -> dict[str, str]:
-    """id of a quarantine row -> `replayed`, `discarded` or `ordered`."""
-    found: dict[str, str] = {}
+Key = tuple[str, str, int]  # of a row of the quarantine: its id, and the incarnation and epoch that set it aside
+
+
+def handled(work: Path) -> dict[Key, str]:
+    """What became of rows of the quarantine: `replayed`, `discarded` or `ordered`; open ones are not in it.
+
+    A record that is set aside again when it is replayed is a new row, in a later epoch, and open.
+    """
+    found: dict[Key, str] = {}
     waiting = {order.id for order in pending(work)}
     for order in all_orders(work):
         word = "discarded" if order.kind == "discard" else "ordered" if order.id in waiting else "replayed"
-        found |= dict.fromkeys(rows_of(work, order.id).column("id").to_pylist(), word)
+        found |= dict.fromkeys(keys(rows_of(work, order.id)), word)
     return found
+
+
+def keys(rows: pa.Table) -> list[Key]:
+    """The key of every row of the quarantine."""
+    return list(zip(*(rows.column(name).to_pylist() for name in ("id", "incarnation", "epoch")), strict=True))

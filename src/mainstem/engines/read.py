@@ -87,8 +87,8 @@ def stamp(
         for item in decoded.rejects.column("reason").value_counts().to_pylist():
             task.fates[Fate(number, node.name, QUARANTINED, item["values"])] += item["counts"]
     for kind, seen in (("unknown", decoded.unknown), ("absent", decoded.absent)):
-        for column in seen:
-            task.notes[node.name][f"drift.{kind}.{column}"] += 1
+        for column, first in seen.items():
+            task.report.drift.append((node.name, f"{kind} column {column}", place(partition, int(decoded.position[first]))))
     rows, record = decoded.rows, np.asarray(decoded.record, np.int64)
     position = np.asarray(decoded.position, np.int64)[record]
     times = np.full(len(record), NONE, np.int64)

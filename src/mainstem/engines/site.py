@@ -53,8 +53,9 @@ class Site:
 
     def _open_source(self, name: str, word: Any) -> Any:
         kind = plugs.find("sources", word.source)
-        partition = word.time.partition if word.time else "source"
-        return kind(self.options(kind, word.options), self.format(name, word), self.scope(name, partition))
+        time = word.time
+        scope = self.scope(name, time.partition if time else "source", time.complete if time else False)
+        return kind(self.options(kind, word.options), self.format(name, word), scope)
 
     def format(self, name: str, word: Read) -> Any:
         """The format that decodes a source's records."""
@@ -108,6 +109,7 @@ class Site:
             return [self._reveal(item) for item in value]
         return value
 
-    def scope(self, name: str, partition: str = "source") -> plugs.Scope:
+    def scope(self, name: str, partition: str = "source", complete: bool = False) -> plugs.Scope:
+        """What a plug may know of where it lives."""
         place = self.place
-        return plugs.Scope(place.project, place.lake, place.work, place.pipeline, place.environment, name, partition)
+        return plugs.Scope(place.project, place.lake, place.work, place.pipeline, place.environment, name, partition, complete)

@@ -25,7 +25,7 @@ from mainstem.engines.kernels import keys
 from mainstem.engines.kernels.made import born
 from mainstem.engines.law import name_of
 from mainstem.engines.site import Site
-from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Sql, Write
+from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Read, Sql, Write
 
 _ticks = SystemClock()
 
@@ -108,10 +108,10 @@ class Task:
         kernel = _row_kernel(node)
         result = kernel.run(node, {source: rows}, self.tables, Times(self.epoch.epoch, clock=self.epoch.clock), self.site)
         if node.origin is not None:  # its intake is an end; the kernel counted what was delivered to it
-            self.made[node.name] += result.rows.num_rows
+            self.made[node.name] += born(result.rows)[1]
         self.take(node, result)
         self.seconds[node.name] += _ticks.monotonic() - began
-        return result.rows
+        return result.rows.replace_schema_metadata(None)
 
     def send(self, fold: Node, source: str, rows: pa.Table) -> None:
         assert isinstance(fold.word, Fold)
@@ -138,12 +138,21 @@ class Task:
                     raw=raw.records if raw else None,
                     clock=raw.clock if raw else None,
                     place=raw.place if raw else None,
+                    places=self.place_of,
                 )
             )
 
     def origin_name(self, number: int) -> str:
         """The name of an origin number, for a person."""
         return name_of(self.site.plan, number)
+
+    def place_of(self, origin: int, partition: int, position: int) -> str | None:
+        """Where a record lies, of a row that left after a shuffle; None for a row that a step made."""
+        name = self.origin_name(origin).removeprefix("replay:")
+        if not isinstance(self.site.plan.node(name).word, Read):
+            return None
+        progress = self.epoch.progress.get(name)
+        return self.site.source(name).place({"partition": partition, "position": position, "progress": progress})  # type: ignore[no-any-return]
 
     # --------------------------------------------------------------------------------------------------- the end
 

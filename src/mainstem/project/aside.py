@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines import journal, orders
@@ -33,7 +33,7 @@ def everything(opened: Opened) -> pa.Table:
                 parts += [_unpublished(file.path, published.schema) for file in home.prepared(epoch).outputs.get(QUARANTINE, [])]
     rows = pa.concat_tables(parts)
     handled = orders.handled(opened.work)
-    states = [handled.get(id_, "open") for id_ in rows.column("id").to_pylist()]
+    states = [handled.get(key, "open") for key in orders.keys(rows)]
     return rows.append_column("state", pa.array(states, pa.string()))
 
 
@@ -92,15 +92,22 @@ def show(opened: Opened, id_: str) -> dict[str, Any]:
 
 def _fetch(opened: Opened, row: dict[str, Any]) -> bytes | None:
     """The bytes of a record through its `_at`, where the source can read it again."""
+    from mainstem.engines import replay as replaying
     from mainstem.plan.words import Read
 
-    home = journal.current(opened.work)
     name = row["origin"].removeprefix("replay:")
-    prepared = home.epochs("prepared") if home else []
-    if home is None or not prepared or name not in {node.name for node in opened.plan.of(Read)}:
+    if name not in {node.name for node in opened.plan.of(Read)}:
         return None
-    chunk = opened.site().source(name).fetch(home.prepared(prepared[-1]).progress.get(name), row["partition"], row["position"])
-    return bytes(chunk.data).rstrip(b"\r\n") if chunk is not None else None
+    site = opened.site()
+    chunk = replaying.fetched(site, name, _progress(opened, name), row)
+    return replaying.bytes_of(site, name, chunk, row["position"]) if chunk is not None else None
+
+
+def _progress(opened: Opened, source: str) -> Mapping[str, Any] | None:
+    """How far a source has been read."""
+    home = journal.current(opened.work)
+    numbers = home.epochs("prepared") if home is not None else []
+    return home.prepared(numbers[-1]).progress.get(source) if home is not None and numbers else None
 
 
 def replay(
@@ -120,7 +127,7 @@ def replay(
             fix="finish it with `mainstem run`, then replay",
         )
     given = _order(opened, "replay", rows, {node.name for node in opened.plan.of(Read)})
-    if not given:
+    if not given and not orders.pending(opened.work):
         return {"ordered": 0, "replayed": 0, "taken_by": ""}
     try:
         run(opened, only_orders=True, clock=SystemClock())
@@ -144,6 +151,7 @@ def _order(opened: Opened, kind: str, rows: pa.Table, sources: set[str] | None) 
     import pyarrow as pa
 
     from mainstem.clock import SystemClock
+    from mainstem.engines.replay import pinned
 
     groups: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(rows.select(["origin", "node"]).to_pylist()):
@@ -156,8 +164,10 @@ def _order(opened: Opened, kind: str, rows: pa.Table, sources: set[str] | None) 
                 fix="replay the records that it was made of, or discard it",
             )
         groups.setdefault((source, row["node"]), []).append(index)
-    now = SystemClock().now()
-    return [
-        orders.give(opened.work, now, kind, source, node, rows.take(pa.array(indices)))
-        for (source, node), indices in sorted(groups.items())
-    ]
+    given, now, site = [], SystemClock().now(), opened.site()
+    for (source, node), indices in sorted(groups.items()):
+        part = rows.take(pa.array(indices))
+        if kind == "replay":
+            part = pinned(site, source, _progress(opened, source), part)
+        given.append(orders.give(opened.work, now, kind, source, node, part))
+    return given

@@ -42,6 +42,7 @@ class RunResult:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
+    drift: dict[str, dict[str, str]] = field(default_factory=dict)  # source -> what -> where first
     epochs: int = 0
     rows: int = 0
     seconds: float = 0.0
@@ -92,7 +93,7 @@ def run(
     with Stop() as stop:
         home, fresh = _home(opened, clock, new, accept)
         lease = Lease(home.folder, clock, takeover)
-        engine = Local(opened.settings.tasks)
+        engine = Local(opened.settings.tasks, opened.settings.memory)
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
@@ -287,7 +288,7 @@ class _Runner:
         self.files += plan.outcomes
         sweep.state(self.opened.work, plan.state, prepared.state)
         loop.finish()
-        sweep.journal(self.home, loop.done)
+        sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
         signals.tell("run.progress", epoch=plan.epoch, rows=self.rows, seconds=prepared.seconds)
 
     def _over_limit(self) -> bool:
@@ -313,7 +314,7 @@ class _Runner:
         if not unpublished:
             loop.mark_last()
             manifest = loop.finish()
-            sweep.journal(self.home, loop.done)
+            sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
         if over:
             signals.tell("log", level="warning", message=over)
         code = 3 if over else (128 + self.stop.asked if why == "stopped" and unpublished else 0)
@@ -328,6 +329,7 @@ class _Runner:
             outputs=dict(manifest.outputs) if manifest else {},
             notes=self.notes,
             files=self.files,
+            drift=loop.head.drift if loop.head else {},
             epochs=self.epochs,
             rows=self.rows,
             seconds=seconds,

@@ -16,7 +16,9 @@ from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
 from mainstem.engines.site import QUARANTINE, Site
-from mainstem.plan.words import Node, Plan, Read, Table, Write
+from mainstem.errors import UserCodeError
+from mainstem.plan.words import Map, Node, Plan, Read, Table, Write
+from mainstem.plugs import Budget
 from mainstem.project.place import scratch
 
 if TYPE_CHECKING:
@@ -28,8 +30,31 @@ def trial(opened: Opened, given: Mapping[str, Sequence[Any]], looked_up: Mapping
     """Rows of every output, of every step that ends in none, and of the quarantine.
 
     `given`: source -> records, as mappings or as text that stands as it is. `clock`: when they arrive (microseconds UTC);
-    without it long after any of them. Sources that are not named get no records.
+    without it long after any of them. Sources that are not named get no records. Where the pipeline has functions of the
+    user the records are run once more, one epoch each: UserCodeError `python.cut` if that gives other rows, because a
+    function over a batch must satisfy f(a + b) = f(a) + f(b).
     """
+    whole = _played(opened, given, looked_up, clock, flush, None)
+    functions = [node.step for node in opened.plan.of(Map) if isinstance(node.word, Map) and node.word.deterministic]
+    if functions and flush:
+        cut = _played(opened, given, looked_up, clock, flush, Budget(1, 1))
+        for output in whole:
+            if _content(whole[output]) != _content(cut[output]):
+                raise UserCodeError(
+                    "python.cut", f"{output} has other rows when the input is cut differently", where=", ".join(functions),
+                    why="a function must give the same rows for a batch as for its parts, and not look across rows",
+                    fix="make it work row by row, use a window for what looks across rows, or say `deterministic: false`")
+    return whole
+
+
+def _content(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows as a multiset, without what an epoch adds to them."""
+    own = ("epoch", "incarnation", "clock", "place", "id")
+    return sorted(json.dumps({name: value for name, value in row.items() if name not in own}, default=str) for row in rows)
+
+
+def _played(opened: Opened, given: Mapping[str, Sequence[Any]], looked_up: Mapping[str, Sequence[Any]], clock: int | None,
+            flush: bool, budget: Budget | None) -> dict[str, list[dict[str, Any]]]:
     with scratch("case") as name:
         folder = Path(name)
         plan = _replaced(opened.plan, folder, given, looked_up)
@@ -40,7 +65,7 @@ def trial(opened: Opened, given: Mapping[str, Sequence[Any]], looked_up: Mapping
         home = journal.begin(Path(place.work), hands.now(), "case")
         lease, engine = Lease(home.folder, hands), Local(1)
         try:
-            return _rows(site, Epochs(site, engine, home, lease, hands), Planner(site, hands, Wish(flush=flush)))
+            return _rows(site, Epochs(site, engine, home, lease, hands), Planner(site, hands, Wish(flush=flush, budget=budget)))
         finally:
             engine.close()
             lease.release()

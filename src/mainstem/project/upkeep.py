@@ -44,9 +44,11 @@ def maintain(opened: Opened, dry_run: bool) -> dict[str, Any]:
             }
         )
         if done is not None:
+            staged = [file.path for epoch in home.epochs("prepared") if epoch > done.epoch
+                      for files in home.prepared(epoch).outputs.values() for file in files]
             for name, sink in opened.site().sinks().items():
                 if sink.identity() is not None:
-                    report[f"output {name}"] = dict(sink.maintain(kept, opened.settings.retention_versions, clock.now()))
+                    report[f"output {name}"] = dict(sink.maintain(kept, opened.settings.retention_versions, clock.now(), staged))
         report["incarnations"] = _old_incarnations(opened, home)
         return report
     finally:

@@ -119,6 +119,14 @@ class Scripted:
         found = [record.step for record in self.scripts[partition] if record.at <= int(range_or_position["position"])]
         return f"{self.scope.name}[{self.names[partition]}] step {found[-1] if found else 0}"
 
+    def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> plugs.Chunk | None:  # noqa: ARG002
+        """The record that begins there."""
+        import numpy as np
+
+        found = [record for record in self.scripts[partition] if record.at == position]
+        clock = np.array([found[0].clock]) if found and found[0].clock is not None else None
+        return plugs.Chunk(found[0].raw, position, clock=clock) if found else None
+
     def acknowledge(self, progress: Mapping[str, Any]) -> None:
         self.acknowledged.append(progress)
 

@@ -22,13 +22,13 @@ _local = threading.local()
 _SETTINGS = ("SET timezone='UTC'", "SET python_enable_replacements=false", "SET enable_progress_bar=false",
              "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'",
              "SET error_on_division_by_zero=false", "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
-_threads = 1
+_threads, _memory = 1, 0
 
 
-def configure(threads: int) -> None:
-    """How many threads each connection opened from now on may use (embedded: cores / tasks)."""
-    global _threads
-    _threads = threads
+def configure(threads: int, memory: int = 0) -> None:
+    """How many threads and bytes each connection opened from now on may use (embedded: the whole, shared out to the tasks)."""
+    global _threads, _memory
+    _threads, _memory = threads, memory
 
 
 def open_connection() -> Any:
@@ -37,6 +37,8 @@ def open_connection() -> Any:
 
     con = duckdb.connect(":memory:")
     con.execute(f"SET threads={_threads}")
+    if _memory:
+        con.execute(f"SET memory_limit='{_memory}B'")
     for setting in _SETTINGS:
         con.execute(setting)
     return con

@@ -98,12 +98,16 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
     first = np.searchsorted(groups, groups, "left")
     position = (epoch << MADE_SHIFT) | (np.arange(count, dtype=np.int64) - first)
     hidden = identity(node.origin or 0, groups, position, event, raw=False)
-    whole = table.take(pa.array(order)).append_column(AT, hidden)
-    return whole.replace_schema_metadata({_BORN: str(count)})
+    return newborn(table.take(pa.array(order)).append_column(AT, hidden))
+
+
+def newborn(rows: pa.Table) -> pa.Table:
+    """The rows with their number written on the table, at the moment when they have got an identity of their own."""
+    return rows.replace_schema_metadata({_BORN: str(rows.num_rows)})
 
 
 def born(rows: pa.Table) -> tuple[pa.Table, int]:
-    """The rows without what `made` wrote on the table, and how many there were when they got their identity."""
+    """The rows without what `newborn` wrote on the table, and how many there were then."""
     said = (rows.schema.metadata or {}).get(_BORN.encode())
     return rows.replace_schema_metadata(None), 0 if said is None else int(said)
 

@@ -51,7 +51,8 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
         if left.any():
             fates.update(failing.fates(rows.filter(pa.array(left)), node.name, FILTERED, "python_filter"))
     aside = failing.set_aside(bad, "python", [failed[index] for index in order]) if order else None
-    return Result(made.append_column(pa.field(AT, AT_TYPE), identity), aside, fates)
+    whole = made.append_column(pa.field(AT, AT_TYPE), identity)
+    return Result(newborn(whole) if word.rows == "any" else whole, aside, fates)
 
 
 def _schema(node: Node) -> pa.Schema:

@@ -15,6 +15,7 @@ from mainstem.columns import Columns
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import duck, failing, trying
 from mainstem.engines.kernels.binder import invalid
+from mainstem.engines.kernels.made import newborn
 from mainstem.errors import Bug
 from mainstem.plan.words import Branch, Node, Sql
 
@@ -63,6 +64,7 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
     if word.remakes:
         fates.update(failing.fates(left, node.name, DELIVERED, ""))
         made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
+        return Result(newborn(_ordered(made, rows, node.columns)), aside, fates)
     return Result(_ordered(made, rows, node.columns), aside, fates)
 
 

@@ -24,9 +24,10 @@ from mainstem.plan.words import Fold, Node, Plan, Read
 class Local:
     """Places tasks on `tasks` threads; one per process is enough."""
 
-    def __init__(self, tasks: int) -> None:
+    def __init__(self, tasks: int, memory: int = 0) -> None:
+        """`memory`: bytes for all of a run; half of it is DuckDB's, in equal parts, the rest is what rows and files need."""
         self.tasks = tasks
-        duck.configure(1)
+        duck.configure(1, max(memory // (2 * tasks), 64 << 20) if memory else 0)
         self._pool = ThreadPoolExecutor(tasks, thread_name_prefix="task")
 
     def close(self) -> None:
