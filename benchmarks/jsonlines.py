@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
+
+import measure
 
 ROWS = 5_000_000
 SENSORS = 1000
@@ -68,6 +71,39 @@ con.execute(f\"\"\"COPY (SELECT sensor_id, time_bucket(INTERVAL 1 MINUTE, observ
   min(temperature) AS least, max(temperature) AS most, quantile_cont(temperature, 0.95) AS p95 FROM good GROUP BY ALL)
   TO '{folder}/minutes.parquet'\"\"\")
 """
+
+def bench(cache: Path, rows: int | None, times: int) -> list[measure.Row]:
+    """Ours against the script; they must agree on the rows of each table and on the sums of their columns."""
+    rows = rows or ROWS
+    source = cache / f"jsonlines-{rows}.jsonl"
+    if not source.exists():
+        write_input(source.with_suffix(".part"), rows)
+        source.with_suffix(".part").rename(source)
+    folder = cache / "jsonlines"
+
+    def ours(place: Path) -> Sequence[str | Path]:
+        (place / "bench.yaml").write_text(PIPELINE % {"input": source})
+        return [measure.BIN / "mainstem", "run", "--quiet", "bench.yaml"]
+
+    def theirs(place: Path) -> Sequence[str | Path]:
+        (place / "script.py").write_text(DUCKDB)
+        return [measure.BIN / "python", "script.py", source, place]
+
+    found = measure.pairs(folder, ours, theirs, times)
+    return [measure.compared("jsonlines", found, _answers(folder), rows, floor=0.5, goal=0.65, peak=1024)]
+
+
+def _answers(folder: Path) -> dict[str, tuple[object, object]]:
+    """What both sides say about their tables."""
+    answers: dict[str, tuple[object, object]] = {}
+    for table, sql in (("good", "count(*), sum(temperature), sum(humidity), sum(seq), sum(epoch_us(observed_at))"),
+                       ("minutes", "count(*), sum(n), sum(mean), sum(p95), sum(epoch_us(window_start))"),
+                       ("quarantine", "count(*)")):
+        lake = "bench_quarantine" if table == "quarantine" else table
+        answers[table] = (measure.asked(measure.delta_files(folder / "ours" / "lake" / lake), sql),
+                          measure.asked(f"'{folder}/theirs/{table}.parquet'", sql))
+    return {f"{table} ({what})": (mine[place], other[place]) for table, (mine, other) in answers.items()  # type: ignore[index]
+            for place, what in enumerate(("rows", "sums", "sums", "sums", "sums")[: len(mine)])}  # type: ignore[arg-type]
 
 
 def write_input(path: Path, rows: int = ROWS, seed: int = 7) -> None:
