@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,22 @@ def test_an_upsert_of_new_keys_twice_in_one_epoch_is_one_row(tmp_path: Path) -> 
     out.commit(epoch(1), [out.stage(pa.concat_tables([table(1, 1, "old"), table(1, 1, "new")]), "a"), out.stage(table(1, 1, "last"), "b")])
     assert out.read().column("name").to_pylist() == ["last"]
     assert DeltaTable(str(out.root)).to_pyarrow_table().num_rows == 1
+
+
+@pytest.mark.parametrize(("kind", "first", "second"), [
+    ("date", dt.date(1970, 1, 1), dt.date(2026, 3, 1)), ("boolean", False, True), ("double", 0.0, 1.5), ("string", "", "a"),
+    ("timestamp", dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)), ("binary", b"", b"a"),
+    ("decimal(10,2)", Decimal("0.00"), Decimal("1.25")), ("int8", 0, 1),
+])
+def test_a_column_of_any_type_can_be_a_key_and_null_is_a_value_of_its_own(tmp_path: Path, kind: str, first: Any, second: Any) -> None:
+    out = delta(tmp_path / "lake", "upsert", ("key",), (("key", kind), ("value", "int64")))
+    out.prepare()
+    keys = [first, second, None]
+    for number in (1, 2):
+        rows = pa.table({"key": pa.array(keys, out.columns[0].type.arrow), "value": pa.array([number, 10 * number, 100 * number])})
+        out.commit(epoch(number), [out.stage(rows, str(number))])
+    assert {row["key"]: row["value"] for row in out.read().to_pylist()} == {first: 2, second: 20, None: 200}
+    assert out.read().num_rows == 3
 
 
 def test_an_upsert_rewrites_only_the_files_that_hold_its_keys(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _comparable(keys: pa.Table) -> pa.Table:
     for number, column in enumerate(keys.columns):
         kind = column.type
         zero = "" if pa.types.is_string(kind) else b"" if pa.types.is_binary(kind) else False if pa.types.is_boolean(kind) else 0
-        columns[f"value{number}"] = pc.fill_null(column, pa.scalar(zero).cast(kind))
+        columns[f"value{number}"] = pc.fill_null(column, pa.scalar(zero, kind))
         columns[f"null{number}"] = pc.is_null(column)
     return pa.table(columns)
 
