@@ -181,6 +181,7 @@ class Ran:
 
     def set_aside(self) -> Counter[tuple[Any, ...]]:
         """Everything that was set aside, without what depends on the cut (epoch, release) and ranks of made rows."""
+        sources = {node.name for node in self.plan.of(Read)}
         return Counter(
             (
                 row["fate"],
@@ -188,7 +189,7 @@ class Ran:
                 row["reason"],
                 row["origin"],
                 row["partition"],
-                row["position"] if row["raw"] is not None or row["time_mark"] is not None else 0,
+                row["position"] if row["origin"] in sources else 0,
             )
             for row in self.aside
         )

@@ -58,6 +58,47 @@ outputs:
   hot: {from: hot, delta: {table: hot, mode: append}}
 """
 )
+# one more for SQL that makes rows of rows and for what needs complete input, and one for functions of the user
+MAKING = (
+    source("10s").replace("generator: {}", "generator: {rows: 1}")
+    + """
+steps:
+  tags:
+    from: events
+    sql: SELECT t, k, v, unnest(range(abs(v) % 3)) AS item FROM events
+  totals:
+    from: tags
+    sql: SELECT k, sum(item) AS total FROM tags GROUP BY k
+outputs:
+  tags: {from: tags, delta: {table: tags}}
+  totals: {from: totals, delta: {table: totals}}
+"""
+)
+CALLING = (
+    source("10s")
+    + """
+steps:
+  mine:
+    from: events
+    python: {call: "mine:kept", rows: fewer}
+  twice:
+    from: mine
+    python: {call: "mine:twice", rows: any, columns: {k: string, v: int64}}
+outputs:
+  twice: {from: twice, delta: {table: twice}}
+"""
+)
+MINE = """\
+import pyarrow as pa
+import pyarrow.compute as pc
+
+def kept(rows):
+    return rows.filter(pc.greater(rows["v"], -30))
+
+def twice(rows):
+    made = rows.select(["k", "v", "_at"])
+    return pa.concat_tables([made, made])
+"""
 ROW_KERNELS = ("sql", "check")
 FOLDS = ("window", "session", "over", "dedupe", "latest", "alert")
 HOLDING = ("window", "session", "over")
@@ -85,11 +126,12 @@ def mislabel(rows: pa.Table) -> pa.Table:
 CHANGES = {"drop": drop, "double": double, "mislabel": mislabel}
 
 
-def broken(tmp_path: Path, seed: int = 3) -> tuple[str, str]:
+def broken(tmp_path: Path, text: str = PIPELINE) -> tuple[str, str]:
     """Run the pipeline with a broken operator; (code, message) of what stopped it, ("", "") if nothing did."""
-    rng = random.Random(seed)
+    rng = random.Random(3)
     partitions = events(rng, 2, 60)
-    bench = Bench(compiled(PIPELINE), tmp_path, {"events": Scripted(partitions, cut(rng, partitions, 4))})
+    (tmp_path / "mine.py").write_text(MINE)
+    bench = Bench(compiled(text, {"mine.py": MINE}), tmp_path, {"events": Scripted(partitions, cut(rng, partitions, 4))})
     try:
         bench.run()
     except Bug as error:
@@ -163,8 +205,21 @@ def in_the_counts(change: Callable[[Mapping[Any, int]], Any]) -> Callable[[Any, 
     return act
 
 
-def test_the_sound_pipeline_runs(tmp_path: Path) -> None:
-    assert broken(tmp_path) == ("", "")
+@pytest.mark.parametrize("text", [PIPELINE, MAKING, CALLING], ids=["folds", "making", "calling"])
+def test_the_sound_pipeline_runs(text: str, tmp_path: Path) -> None:
+    assert broken(tmp_path, text) == ("", "")
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kernel", ["sql", "python", "whole"])
+def test_a_row_lost_doubled_or_mislabelled_where_rows_are_made_of_rows(
+    kernel: str, kind: str, way: str, tmp_path: Path, wrap: Any
+) -> None:
+    done = wrap(kernel, {"in": on_the_way_in, "out": on_the_way_out}[way](CHANGES[kind]))
+    code, message = broken(tmp_path, CALLING if kernel == "python" else MAKING)
+    assert done, "the operator was never reached"
+    assert code == "law.broken", message
 
 
 @pytest.mark.parametrize("kind", CHANGES)

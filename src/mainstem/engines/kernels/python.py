@@ -13,6 +13,7 @@ import pyarrow as pa
 from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import failing, slot
+from mainstem.engines.kernels.made import newborn
 from mainstem.engines.kernels.returned import as_declared
 from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold, Map, Node
