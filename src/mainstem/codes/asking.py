@@ -57,6 +57,11 @@ PAGES = {
         "a row that no source gave",
         "Only records of a source can be replayed: a row that a window or a session made follows from them.",
         "Replay the records that it was made of, or discard it."),
+    "replay.gone": Code(
+        "a record that cannot be had any more",
+        "Of rows that leave after a shuffle only the typed row is kept; their bytes are read again from the source, and there "
+        "they are no longer what they were.",
+        "Put the file back as it was, or discard the record with `mainstem quarantine discard`."),
     "replay.unpublished": Code(
         "the quarantine is not published yet",
         "A run stopped before it published; its records could be replayed and published twice.",

@@ -37,6 +37,12 @@ PAGES = {
         "the module has no such function",
         "`call: module:function` names something that the module does not have, or that cannot be called.",
         "Take the suggestion, or correct the name."),
+    "python.cut": Code(
+        "other rows when the input is cut differently",
+        "`mainstem test` ran the records of a case once together and once each in an epoch of its own, and a step with a "
+        "function of yours gave other rows. A function sees whatever batch an epoch happens to hold, so f(a + b) must be f(a) + f(b).",
+        "Let the function look at one row at a time; use a window for what looks across rows; say `deterministic: false` if its "
+        "answer differs from call to call."),
     "python.rows": Code(
         "the function returned another number of rows",
         "With `rows: same` every row must come back, in its order: otherwise nobody could say what became of the others.",

@@ -85,6 +85,8 @@ class CaseReport:
         return 2 if not self.cases else 0 if all(case.ok for case in self.cases) else 1
 
 
+_TOLD = ("node", "reason", "rules", "detail", "raw")      # of a record that was not expected in the quarantine
+
 Runner = Callable[[Case], Mapping[str, Any]]      # output -> rows, as a list of mappings or as a table with `to_pylist`
 
 
@@ -147,6 +149,9 @@ def _compared(case: Case, tables: Mapping[str, Any]) -> list[str]:
             lines.append(f"{place}: the pipeline has no such output; {hint}")
             continue
         rows = tables[output] if isinstance(tables[output], list) else tables[output].to_pylist()
+        if output == "quarantine":            # the rest of such a record explains nothing here
+            named = {name for row in expected for name in row}
+            rows = [{name: row[name] for name in row if name in named or name in _TOLD} for row in rows]
         found = differences(expected, rows, ordered=case.ordered, tolerance=case.tolerance, exact=case.exact)
         if found:
             lines += [f"{place}: expected {len(expected)} rows, got {len(rows)}", *(f"  {line}" for line in found)]

@@ -20,9 +20,10 @@ class History:
     """One run's line in the ledger. The ledger is a projection: losing it loses no data."""
 
     def __init__(self, opened: Opened, release: str, incarnation: str, clock: Clock) -> None:
-        from mainstem.ledger import runs, store
+        from mainstem.ledger import register, runs, store
 
-        self._runs, self._clock = runs, clock
+        self._runs, self._register, self._clock = runs, register, clock
+        self._mine = {"pipeline": opened.name, "environment": opened.environment}
         self.run_id = uuid7(clock.now())
         self._store = store.open_store(opened.settings.ledger_url)
         runs.start(
@@ -37,18 +38,26 @@ class History:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
+        plan = str(opened.work / "releases" / release / "plan.json")
+        register.release(self._store, release=release, created=clock.now(), plan=plan, **self._mine)
 
     def finished(self, manifest: Manifest) -> None:
         """Project a manifest."""
         self._runs.project_manifest(self._store, self.run_id, msgspec.to_builtins(manifest))
 
+    def caught_up(self, manifest: Manifest) -> None:
+        """Project what an earlier run finished just before it died."""
+        self._runs.rebuild(self._store, [msgspec.to_builtins(manifest)])
+
     def ended(self, result: RunResult) -> None:
-        """The run ended as its result says."""
+        """The run ended as its result says; what was wrong before is over."""
+        self._register.resolved(self._store, **self._mine)
         self._end(result.why, result.exit_code, result.rows, result.epochs, result.account)
 
     def failed(self, error: BaseException) -> None:
         """The run ended with an error; the ledger keeps its code and text."""
         code = getattr(error, "code", type(error).__name__)
+        self._register.incident(self._store, code=code, message=str(error), run_id=self.run_id, seen=self._clock.now(), **self._mine)
         self._end(f"failed: {code}: {error}", getattr(error, "exit_code", 1), 0, 0, [])
 
     def _end(self, why: str, exit_code: int, rows: int, epochs: int, account: list[dict[str, Any]]) -> None:
@@ -62,3 +71,4 @@ class History:
             epochs=epochs,
             account=account,
         )
+        self._store.close()

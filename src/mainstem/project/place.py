@@ -65,7 +65,7 @@ class Opened:
                 why="\n".join(str(problem) for problem in self.problems),
                 fix="see `mainstem check`",
             )
-        return self._built.plan  # type: ignore[no-any-return]
+        return _carried(self._built.plan, self.work)
 
     @cached_property
     def name(self) -> str:
@@ -101,6 +101,21 @@ class Opened:
             memory=self.settings.memory,
             code=code or tuple(self.settings.python_folders),
         )
+
+
+def _carried(plan: Plan, work: Path) -> Plan:
+    """The plan with the origin numbers of the one that made the running state, so that its rows still say who made them."""
+    if not (work / "incarnations").is_dir():
+        return plan
+    from mainstem.engines import journal
+    from mainstem.plan.legs import carried
+    from mainstem.project import release
+
+    home = journal.current(work)
+    numbers = home.epochs("prepared") if home else []
+    if home is None or not numbers:
+        return plan
+    return carried(plan, release.plan_of(work, home.prepared(numbers[-1]).release).origins)
 
 
 def secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -261,6 +261,8 @@ class _Runner:
             loop = self._loop(self._site(name))
             loop.agree(self._known())
             sweep.orphans(self.opened.work, loop.head)
+            if loop.done is not None:
+                self.ledger.caught_up(loop.done)
             loop.finish()
         else:
             self._loop(self.opened.site()).agree(self._known())
