@@ -137,6 +137,21 @@ class Cutter:
         self._pieces, self._facts, self._bytes = [], [], 0
 
 
+def record(file: BinaryIO, format: Format, facts: Mapping[str, Any]) -> bytes:
+    """The record that begins where the file stands; empty if none ends within the longest length."""
+    data, looked = b"", 0
+    while len(data) < _LONGEST:
+        more = file.read(HEAD)
+        data += more
+        while (end := data.find(b"\n", looked)) >= 0:
+            looked = end + 1
+            if length := format.cut(memoryview(data)[:looked], facts, False):
+                return data[:length]
+        if not more:
+            return data
+    return b""
+
+
 def check(path: Path, at: int, length: int) -> str:
     """By what [at, at + length) of a file is known again: a hash of both of its ends."""
     with path.open("rb") as file:

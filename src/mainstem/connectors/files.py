@@ -67,6 +67,7 @@ class Files:
         self._facts: dict[tuple[int, str], Mapping[str, Any]] = {}
         self._names: dict[int, str] = {}
         self._tried: set[str] = set()
+        self._same: dict[tuple[int, int, int], bool] = {}      # files that were looked at again, by size and age
 
     @property
     def bounded(self) -> bool:
@@ -284,12 +285,42 @@ class Files:
                 raise _changed(piece, "the packed file is another one")
         return unpacked
 
+    def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> Chunk | None:  # noqa: ARG002 (contract)
+        """One record read again, if its file still begins with what was read."""
+        number, at = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
+        file = known.load(self.folder, progress).files.get(number)
+        try:
+            if file is None or (content := self._again(file)) is None or (facts := self._open(file, content)) is None:
+                return None
+            if self.format.cut_by == "rows":
+                return Chunk(b"", position, False, str(content.path), {**facts, "first": at, "count": 1})
+            if self.format.cut_by == "whole":
+                return Chunk(content.path.read_bytes(), number << POSITION_SHIFT, True, str(content.path), facts)
+            with content.path.open("rb") as opened:
+                opened.seek(at)
+                data = cutting.record(opened, self.format, facts)
+        except (DataError, OSError):
+            return None
+        return Chunk(data, position, facts=facts) if data else None
+
+    def _again(self, file: Known) -> Content | None:
+        """The content of a file that was read before; None if it is another one now."""
+        path = self._readable({"file": file.path, "packed": file.packed, "size": file.size, "at": 0})
+        stat = path.stat()
+        key = (file.number, stat.st_size, stat.st_mtime_ns)
+        if key not in self._same:
+            self._same[key] = not file.print or known.fingerprint(path, file.print_of) == file.print
+        return Content(file.number, 0, file.path, path, stat.st_size, file.packed, True) if self._same[key] else None
+
     def place(self, range_or_position: Mapping[str, Any]) -> str:
         """`inbox/a.csv:1042`: file and byte of the record; `inbox/a.parquet row 7` where rows are counted."""
         position = int(range_or_position.get("position", range_or_position.get("start", 0)))
         number, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
         pieces = (range_or_position.get("ref") or {}).get("pieces", ())
-        name = next((piece["file"] for piece in pieces if piece["n"] == number), self._names.get(number, f"file {number}"))
+        name = next((piece["file"] for piece in pieces if piece["n"] == number), self._names.get(number))
+        if name is None:
+            file = known.load(self.folder, range_or_position.get("progress")).files.get(number)
+            name = file.path if file else f"file {number}"
         return f"{name} row {offset}" if self.format.cut_by == "rows" else f"{name}:{offset}"
 
     def acknowledge(self, progress: Mapping[str, Any]) -> None:

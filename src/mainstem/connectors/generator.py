@@ -139,6 +139,17 @@ class Generator:
                                 clock=made.clock[first:last]))
         return chunks
 
+    def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> Chunk | None:  # noqa: ARG002 (contract)
+        """The line made once more."""
+        block, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
+        if not 0 <= partition < self.options.partitions or block * BLOCK >= rows_of(self.options, partition):
+            return None
+        made = self._block(partition, block)
+        line = int(made.offsets.searchsorted(offset))
+        if line >= len(made.clock) or made.offsets[line] != offset:
+            return None
+        return Chunk(made.bytes(line, line + 1), position, clock=made.clock[line:line + 1])
+
     def place(self, range_or_position: Mapping[str, Any]) -> str:
         """`readings-1:4711`: source, partition and number of the line; the block and byte where that is not known."""
         partition = range_or_position["partition"]

@@ -241,10 +241,11 @@ def run_fold(
     tables: Mapping[str, pa.Table],
     rewrite: bool,
     passed: frozenset[str] = frozenset(),
+    only: frozenset[str] | None = None,
 ) -> Outcome:
     """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
     signals.tell("task.started", stage=node.name, task=number)
-    task = Task(site, epoch, node.name, number, tables, (1, node.name, number))
+    task = Task(site, epoch, node.name, number, tables, (1, node.name, number), only=only)
     began = _ticks.monotonic()
     assert isinstance(node.word, Fold)
     kernel, before = fold_kernel(node), epoch.marks.get(node.name, NONE)

@@ -113,11 +113,19 @@ def _progress(opened: Opened, source: str) -> Mapping[str, Any] | None:
 def replay(
     opened: Opened, ids: Sequence[str] = (), *, step: str | None = None, reason: str | None = None, rule: str | None = None
 ) -> dict[str, Any]:
-    """Order a replay of open rows and carry it out, unless a live runner takes it up."""
-    from mainstem.clock import SystemClock
-    from mainstem.plan.words import Read
-    from mainstem.project.run import run
+    """Order a replay of open rows and carry it out, unless a live runner takes it up.
 
+    {ordered, replayed, taken_by}: rows of this order, rows that were carried out (with those of orders that an earlier
+    command left behind), and who else runs the pipeline.
+    """
+    from mainstem.plan.words import Read
+    from mainstem.project import release
+    from mainstem.project.run import refuse_breaking
+
+    home = journal.current(opened.work)
+    if home is not None:
+        refuse_breaking(opened, home, release.build(opened))
+    before, taken = _carried_out(opened)
     rows = chosen(opened, ids, step=step, reason=reason, rule=rule)
     if not all(rows.column("published").to_pylist()):
         raise RefusedError(
@@ -126,16 +134,26 @@ def replay(
             where=str(opened.work),
             fix="finish it with `mainstem run`, then replay",
         )
-    given = _order(opened, "replay", rows, {node.name for node in opened.plan.of(Read)})
-    if not given and not orders.pending(opened.work):
-        return {"ordered": 0, "replayed": 0, "taken_by": ""}
+    _order(opened, "replay", rows, {node.name for node in opened.plan.of(Read)})
+    done, taken = (0, taken) if taken else _carried_out(opened)
+    return {"ordered": rows.num_rows, "replayed": before + done, "taken_by": taken}
+
+
+def _carried_out(opened: Opened) -> tuple[int, str]:
+    """Carry out the orders that wait: how many rows they had, and who does it instead if somebody runs the pipeline."""
+    from mainstem.clock import SystemClock
+    from mainstem.project.run import run
+
+    count = sum(order.rows for order in orders.pending(opened.work))
+    if not count:
+        return 0, ""
     try:
         run(opened, only_orders=True, clock=SystemClock())
     except ConcurrencyError as error:
         if error.code != "run.held":
             raise
-        return {"ordered": rows.num_rows, "replayed": 0, "taken_by": error.what}
-    return {"ordered": rows.num_rows, "replayed": rows.num_rows, "taken_by": ""}
+        return 0, error.what
+    return count, ""
 
 
 def discard(

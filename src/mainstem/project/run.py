@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock
-from mainstem.engines import journal, law, sweep
+from mainstem.engines import journal, law, orders, sweep
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.kernels import tables
@@ -129,26 +129,31 @@ def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[J
         before = journal.incarnations(opened.work)
         why = before[-1].closed() if before else accept or "first run"
         return journal.begin(opened.work, clock.now(), why, before[-1].incarnation if before else ""), why.startswith("rebuild")
-    numbers = home.epochs("prepared")
     if accept == "rebuild":
         return _anew(opened, home, clock, "rebuild"), True
-    if numbers and (old := home.prepared(numbers[-1]).release) != new:
-        changes = [change for change in diff.diff(release.plan_of(opened.work, old), opened.plan) if change.kind == "breaking"]
-        if changes and accept is None:
-            raise RefusedError(
-                "run.breaking",
-                f"this edit breaks the running state of {len(changes)} step(s)",
-                where=str(opened.file),
-                why="; ".join(f"{change.node}: {change.what}" for change in changes),
-                fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
-                "reads everything again; `mainstem plan` shows what either does",
-            )
-        if changes:
-            return _anew(opened, home, clock, "reset"), False
-    elif accept == "reset":
+    if accept is None:
+        refuse_breaking(opened, home, new)
+    elif accept == "reset" and home.epochs("prepared"):
         return _anew(opened, home, clock, "reset"), False
     birth = (home.folder / "birth.json").read_text()
     return home, '"why":"rebuild' in birth and not home.epochs("manifest")
+
+
+def refuse_breaking(opened: Opened, home: Journal, new: str) -> None:
+    """Stop if the pipeline was edited in a way that the running state cannot follow."""
+    numbers = home.epochs("prepared")
+    if not numbers or (old := home.prepared(numbers[-1]).release) == new:
+        return
+    changes = [change for change in diff.diff(release.plan_of(opened.work, old), opened.plan) if change.kind == "breaking"]
+    if changes:
+        raise RefusedError(
+            "run.breaking",
+            f"this edit breaks the running state of {len(changes)} step(s)",
+            where=str(opened.file),
+            why="; ".join(f"{change.node}: {change.what}" for change in changes),
+            fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
+            "reads everything again; `mainstem plan` shows what either does",
+        )
 
 
 def _anew(opened: Opened, home: Journal, clock: Clock, why: str) -> Journal:
@@ -264,6 +269,8 @@ class _Runner:
             if loop.done is not None:
                 self.ledger.caught_up(loop.done)
             loop.finish()
+            if loop.done is not None and loop.done.epoch == prepared[-1]:
+                orders.done(self.opened.work, self.home.prepared(prepared[-1]).orders)      # killed before it could say so
         else:
             self._loop(self.opened.site()).agree(self._known())
         if plans and plans[-1] > (prepared[-1] if prepared else 0):

@@ -41,11 +41,11 @@ class Local:
         reports = [outcome.report for outcome in outcomes]
         facts = [fact for report in reports for fact in report.facts]
         marks = watermark.advance(plan, epoch, watermark.carry_on(epoch.carry, facts))
-        replayed = way(plan, epoch) or Way(frozenset(), frozenset())
+        replayed = way(plan, epoch)
         parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
         for node in plan.of(Fold):
-            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed.passed))
+            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed))
             reports += [outcome.report for outcome in done]
             _sort(parcels, done, plan, {})
         return reports
@@ -68,12 +68,13 @@ class Local:
         parcels: Sequence[Parcel],
         now: int,
         tables: Mapping[str, pa.Table],
-        passed: frozenset[str],
+        replayed: Way | None,
     ) -> list[Callable[[], Outcome]]:
         assert isinstance(node.word, Fold)
         state = [file for file in epoch.state if file.node == node.name]
         if not parcels and not state:
             return []
+        passed, only = (replayed.passed, replayed.only) if replayed else (frozenset(), None)
         tasks = self.tasks if node.word.by else 1
         rewrite = staging.rewrites(state, tasks)
         mine: defaultdict[int, list[Parcel]] = defaultdict(list)
@@ -87,7 +88,7 @@ class Local:
             if any(file.low < high and file.high > low for file in state)
         }
         return [
-            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed)
+            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed, only)
             for number in sorted(alive | set(mine))
         ]
 
