@@ -13,6 +13,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,12 +73,12 @@ def run_replay(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa
 
 
 def pinned(site: Site, source: str, progress: Mapping[str, Any] | None, rows: pa.Table) -> pa.Table:
-    """The rows of an order with all that replaying them needs: `_data`, `_facts`, `_path`, `_arrival`.
+    """The rows of an order with all that replaying them needs: `_data`, `_start`, `_facts`, `_path`, `_arrival`.
 
     Bytes come from the source where it still has exactly these, with what its file says of itself (a CSV header), else from
     the quarantine. Raises RefusedError `replay.gone` for a record that neither has.
     """
-    data, facts, paths, arrivals = [], [], [], []
+    data, starts, facts, paths, arrivals = [], [], [], [], []
     for row in rows.select(["id", "partition", "position", "raw", "raw_hash"]).to_pylist():
         chunk = fetched(site, source, progress, row)
         if chunk is None and row["raw"] is None:
@@ -87,11 +88,12 @@ def pinned(site: Site, source: str, progress: Mapping[str, Any] | None, rows: pa
                 fix="put the file back as it was, or discard the record")
         if chunk is None:
             chunk = plugs.Chunk(data=row["raw"], start=row["position"])
-        data.append(bytes(chunk.data))
+        data.append(bytes(chunk.data) if chunk.path is None else b"")
+        starts.append(chunk.start)
         facts.append(json.dumps(dict(chunk.facts)))
         paths.append(chunk.path)
         arrivals.append(None if chunk.clock is None else int(chunk.clock[0]))
-    for name, values, kind in (("_data", data, pa.binary()), ("_facts", facts, pa.string()), ("_path", paths, pa.string()),
+    for name, values, kind in (("_data", data, pa.binary()), ("_start", starts, pa.int64()), ("_facts", facts, pa.string()), ("_path", paths, pa.string()),
                                ("_arrival", arrivals, pa.int64())):
         rows = rows.append_column(name, pa.array(values, kind))
     return rows
@@ -122,7 +124,7 @@ def _read(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Tabl
     order = epoch.orders[0]
     node = plan.node(order["source"])
     assert node.origin is not None
-    rows = orders.rows_of(site.work, order["id"]).select(["partition", "position", "_data", "_facts", "_path", "_arrival"])
+    rows = orders.rows_of(site.work, order["id"]).select(["partition", "position", "_data", "_start", "_facts", "_path", "_arrival"])
     task = Task(site, epoch, node.name, 0, tables, (0, node.name, 0, 0), only=where.only)
     source, progress = site.source(node.name), epoch.progress.get(node.name)
 
@@ -172,8 +174,10 @@ def _alone(site: Site, node: Node, row: Mapping[str, Any]) -> tuple[plugs.Chunk,
     if row["_path"] is None and not data.endswith(b"\n"):
         data += b"\n"
     clock = None if row["_arrival"] is None else np.array([row["_arrival"]], np.int64)
-    chunk = plugs.Chunk(data, position, True, row["_path"], json.loads(row["_facts"]), clock)
+    chunk = plugs.Chunk(data, int(row["_start"]), True, row["_path"], json.loads(row["_facts"]), clock)
     try:
+        if row["_path"] is not None:
+            chunk = dataclasses.replace(chunk, data=Path(row["_path"]).read_bytes() if _whole(site, node) else b"")
         decoded = site.format(node.name, node.word).decode(chunk, query)
         record = int(np.flatnonzero(decoded.position == position)[0])
     except (DataError, OSError, IndexError) as error:
@@ -190,6 +194,11 @@ def _alone(site: Site, node: Node, row: Mapping[str, Any]) -> tuple[plugs.Chunk,
         unknown=decoded.unknown,
         absent=decoded.absent,
     ), partition
+
+
+def _whole(site: Site, node: Node) -> bool:
+    assert isinstance(node.word, Read)
+    return bool(site.format(node.name, node.word).cut_by == "whole")
 
 
 def _gone(node: Node, position: int, why: str) -> plugs.Decoded:
