@@ -11,6 +11,7 @@ from mainstem.cli import show
 from mainstem.cli.app import Output, OutputOption, app, examples
 
 _OPTIONS = ["name", "type", "required", "default", "about"]
+_WIDE = 200                               # characters of a sentence that nobody wants cut
 
 
 @app.command(epilog=examples("mainstem catalog", "mainstem catalog window", "mainstem catalog csv --output json"))
@@ -30,7 +31,7 @@ def catalog(kind: Annotated[str | None, typer.Argument(help="Show the options of
     if output is Output.json:
         show.document("catalog", found)
     elif kind is None:
-        show.rows("catalog", found, output, ["what", "kind", "about"])
+        show.rows("catalog", found, output, ["what", "kind", "about"], long=_WIDE)
     else:
         _options(found, output)
 
@@ -41,5 +42,10 @@ def _options(found: list[dict[str, Any]], output: Output) -> None:
         show.rows("catalog", rows, output, ["what", "kind", *_OPTIONS])
         return
     for row in found:
-        print(f"{row['what']} {row['kind']}: {row['about']}\n")
-        show.rows("catalog", row["options"], output, _OPTIONS, empty="no options")
+        print(f"{row['what']} {row['kind']}: {row['about']}")
+        if row.get("more"):
+            print(row["more"])
+        if row.get("beside"):
+            print(f"Keys beside it: {', '.join(row['beside'])}.")
+        print()
+        show.rows("catalog", row["options"], output, _OPTIONS, empty="no options", long=_WIDE)

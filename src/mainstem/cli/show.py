@@ -24,15 +24,15 @@ _LONG = 80                                # characters of a cell in a table
 
 
 def rows(kind: str, data: Sequence[Mapping[str, Any]], output: Output, columns: Sequence[str] | None = None,
-         empty: str = "nothing") -> None:
-    """Print rows; `columns` picks and orders those of table and CSV, JSON has them all."""
+         empty: str = "nothing", long: int = _LONG) -> None:
+    """Print rows; `columns` picks and orders those of table and CSV, JSON has them all; `long`: the most of a cell in a table."""
     names = list(columns or dict.fromkeys(name for row in data for name in row))
     if output is Output.json:
         document(kind, [dict(row) for row in data])
     elif output is Output.csv:
         sys.stdout.write(_csv([names, *([row.get(name) for name in names] for row in data)]))
     elif data:
-        table(names, [[row.get(name) for name in names] for row in data])
+        table(names, [[row.get(name) for name in names] for row in data], long)
     else:
         print(empty, file=sys.stderr)
 
@@ -69,7 +69,7 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
             print(f"{'':{wide}}  {line}")
 
 
-def table(names: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
+def table(names: Sequence[str], data: Sequence[Sequence[Any]], long: int = _LONG) -> None:
     """Print a table, numbers to the right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -81,7 +81,7 @@ def table(names: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in data:
-        made.add_row(*(Text(_short(cell(value))) for value in row))
+        made.add_row(*(Text(_short(cell(value), long)) for value in row))
     console().print(made)
 
 
@@ -130,9 +130,9 @@ def cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def _short(text: str) -> str:
+def _short(text: str, long: int) -> str:
     line = text.replace("\r", "\\r").replace("\n", "\\n")
-    return line if len(line) <= _LONG else line[:_LONG - 3] + "..."
+    return line if len(line) <= long else line[:long - 3] + "..."
 
 
 def _text(value: bytes) -> str:

@@ -31,7 +31,7 @@ class CleanRule(plugs.Options):
 
 
 class Clean:
-    """Output: the columns of the source and `_changes`, a list of {rule, column, was, is}; NULL where nothing changed.
+    """Output: the columns of its input and `_changes`, a list of {rule, column, was, is}; NULL where nothing changed.
 
     The list travels with the row through the same epochs and checks, so the ledger of what was changed is exact:
     `SELECT id, unnest(_changes) AS change FROM cleaned` makes a table of it, and running twice changes nothing twice.

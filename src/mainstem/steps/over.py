@@ -27,7 +27,7 @@ class OverOptions(plugs.Options):
 
 
 class Over:
-    """Output: the columns of the source, then the select, in which aggregates run over the rows before."""
+    """Output: the columns of its input, then the select, in which aggregates run over the rows before."""
 
     kind: ClassVar[str] = "over"
     Options: ClassVar[Any] = OverOptions

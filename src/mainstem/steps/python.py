@@ -27,7 +27,7 @@ class PythonOptions(plugs.Options):
         "each with the `_at` of the row it comes from",
     )
     columns: dict[str, str] | None = Field(
-        default=None, description="the columns that it returns, `name: type`; those of the source if absent"
+        default=None, description="the columns that it returns, `name: type`; those of its input if absent"
     )
     timeout: Duration = Field(default=30_000_000, description="one call may take so long")
     memory: Size = Field(default=1 << 30, description="the child process may use so much")
@@ -65,7 +65,7 @@ class Python:
                 "python.columns",
                 "what the function returns is not declared",
                 at=("rows",),
-                why="with `rows: any` its columns are not those of the source",
+                why="with `rows: any` its columns are not those of its input",
                 fix="add `columns: {name: type, ...}`",
             )
             return []

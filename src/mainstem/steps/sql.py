@@ -1,4 +1,4 @@
-"""SELECT over the rows of other steps: row by row on a stream, free over bounded source read whole."""
+"""SELECT over the rows of other steps: row by row on a stream, free over bounded input read whole."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mainstem.plan.words import Sql as SqlWord
 
 
 class SqlOptions(plugs.Options):
-    """The long form, for a query over bounded source that looks across rows."""
+    """The long form, for a query over bounded input that looks across rows."""
 
     query: str = Field(description="SELECT in DuckDB's dialect; it reads the steps named in `from`, and tables by their name")
     partition_by: tuple[str, ...] = Field(
         default=(),
-        description="columns, present in every source, by which the work may be cut: rows that belong together agree in them",
+        description="columns, present in every input, by which the work may be cut: rows that belong together agree in them",
     )
 
 
 class Sql:
-    """Project, filter, cast, `unnest`, `UNION ALL` and joins to tables; everything else only over bounded source."""
+    """Project, filter, cast, `unnest`, `UNION ALL` and joins to tables; everything else only over bounded input."""
 
     kind: ClassVar[str] = "sql"
     Options: ClassVar[Any] = str | SqlOptions
