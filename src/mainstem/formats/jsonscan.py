@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.columns import Column, Columns
-from mainstem.formats import casts, framing, times, values
+from mainstem.formats import casts, framing, jsontemplate, times, values
 from mainstem.formats.assembly import schema
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _BLANK, _HIGH = b'"'[0], b"\\"[0], b":"[0], b","[0], b"{"[0], b"}"[0], 32, 128
@@ -69,6 +69,9 @@ class Scan:
     def run(self) -> Scanned:
         """Understand what can be."""
         self._odd_bytes()
+        same = jsontemplate.alike(self.view, self.starts, self.ends, self.bad)
+        if same is not None and (found := self._alike(same)) is not None:
+            return found
         keys = self._keys()
         spots = self._names(keys)
         for at in spots.values():                         # a name twice in one line
@@ -91,6 +94,38 @@ class Scan:
         rows = pa.Table.from_arrays(arrays, schema=schema(self.columns, self.unknown))
         return Scanned(rows if good.all() else rows.filter(pa.array(good)), fine[good],
                        self._first({name: keys.line[at] for name, at in strange.items()}), self._first(lacking))
+
+    def _alike(self, same: jsontemplate.Alike) -> Scanned | None:
+        """Read lines that are written alike; None where something about their members wants a closer look."""
+        members = {member.name: member for member in same.members}
+        read = {(column.path or column.name).encode() for column in self.columns}
+        strange = members.keys() - read - {name.encode() for name in self.known}
+        if len(members) < len(same.members) or read - members.keys() or (strange and self.unknown != "ignore"):
+            return None
+        good = np.ones(len(same.lines), bool)
+        for name in members.keys() - read:
+            if not members[name].text:
+                texts = framing.slices(self.view, members[name].left, members[name].right, pa.string())
+                good &= pc.match_substring_regex(texts, _SCALAR).to_numpy(zero_copy_only=False)
+        arrays = []
+        for column in self.columns:
+            member = members[(column.path or column.name).encode()]
+            text = np.full(len(good), member.text)
+            array, wrong = self._values(column, member.left - text, member.right + text, text)
+            good &= ~wrong
+            if column.required and array.null_count:
+                good &= array.is_valid().to_numpy(zero_copy_only=False)
+            arrays.append(array)
+        if self.unknown == "keep":
+            arrays.append(pa.nulls(len(good), pa.string()))
+        rows = pa.Table.from_arrays(arrays, schema=schema(self.columns, self.unknown))
+        lines = same.lines
+        if not good.all():
+            rows, lines = rows.filter(pa.array(good)), lines[good]
+        self.bad[:] = True
+        self.bad[lines] = False
+        seen = {name.decode(): int(lines[0]) for name in strange} if len(lines) else {}
+        return Scanned(rows, lines, seen, {})
 
     def _first(self, lines: dict[str, np.ndarray]) -> dict[str, int]:
         """The first of the lines under each name that is taken here; the reader of single records notes the others."""
