@@ -13,7 +13,6 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mainstem.batch import FILTERED, LATE, NONE, QUARANTINED, Fates, at
 from mainstem.engines.contract import Result, Times
@@ -83,10 +82,11 @@ def _judge(new: pa.Table, keyed: np.ndarray, hashes: np.ndarray, known: pa.Table
     t = at(new, "t")[keyed]
     duplicate, learn = np.zeros(len(keyed), bool), t.copy()
     twice = _repeated(hashes)
-    asked = pa.array(hashes.view(np.int64))
-    seen = known.filter(pc.is_in(known.column("_h"), value_set=asked))
-    if seen.num_rows:
-        twice |= pc.is_in(asked, value_set=seen.column("_h").combine_chunks()).to_numpy(zero_copy_only=False)
+    there = known.column("_h").to_numpy().view(np.uint64)
+    again = np.flatnonzero(_among(there, hashes))
+    seen = known.take(pa.array(again))
+    if len(again):
+        twice |= _among(hashes, there[again])
     suspects = np.flatnonzero(twice)
     if not len(suspects):
         return duplicate, learn
@@ -109,8 +109,22 @@ def _judge(new: pa.Table, keyed: np.ndarray, hashes: np.ndarray, known: pa.Table
 def _repeated(hashes: np.ndarray) -> np.ndarray:
     """Which values occur more than once."""
     ordered = np.sort(hashes)
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    return np.isin(hashes, again) if len(again) else np.zeros(len(hashes), bool)
+    return _among(hashes, np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+
+
+def _among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which of these hashes are among the others: their low bits leave few of them to be looked for one by one."""
+    found = np.zeros(len(hashes), bool)
+    if not len(others) or not len(hashes):
+        return found
+    low = np.uint64((1 << min(max(len(others).bit_length() + 5, 12), 25)) - 1)
+    marked = np.zeros(int(low) + 1, bool)
+    marked[others & low] = True
+    maybe = np.flatnonzero(marked[hashes & low])
+    if len(maybe):
+        ordered, asked = np.sort(others), hashes[maybe]
+        found[maybe] = ordered[np.minimum(np.searchsorted(ordered, asked), len(ordered) - 1)] == asked
+    return found
 
 
 def _largest_before(ids: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -19,6 +19,8 @@ from mainstem.engines.site import Site
 from mainstem.engines.tables import load_tables
 from mainstem.engines.tasks import Outcome, Parcel, raised, run_fold, scatter
 from mainstem.plan.words import Fold, Node, Plan, Read
+
+Some = TypeVar("Some")
 
 
 class Local:
@@ -50,7 +52,7 @@ class Local:
             _sort(parcels, done, plan, {})
         return reports
 
-    def _all(self, calls: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+    def _all(self, calls: Sequence[Callable[[], Some]]) -> list[Some]:
         if len(calls) == 1:
             return [calls[0]()]
         waiting = [self._pool.submit(call) for call in calls]
@@ -78,8 +80,9 @@ class Local:
         tasks = self.tasks if node.word.by else 1
         rewrite = staging.rewrites(state, tasks)
         mine: defaultdict[int, list[Parcel]] = defaultdict(list)
-        for parcel in parcels:
-            for number, rows in scatter(node, parcel.rows, tasks):
+        cuts = self._all([_call(scatter, node, parcel.rows, tasks) for parcel in parcels])
+        for parcel, parts in zip(parcels, cuts):
+            for number, rows in parts:
                 mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
         alive = {
             number
@@ -104,7 +107,7 @@ def _reads(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Tab
     return calls
 
 
-def _call(function: Callable[..., Outcome], *args: Any) -> Callable[[], Outcome]:
+def _call(function: Callable[..., Some], *args: Any) -> Callable[[], Some]:
     return lambda: function(*args)
 
 
