@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mainstem import project
+from mainstem.clock import SystemClock, iso
 from mainstem.project import Pipeline
 
+CLOCK = SystemClock()
 BEGIN = 1_767_225_600                                       # 2026-01-01T00:00:00Z
 COUNTS = ("delivered", "filtered", "quarantined", "late", "held")
 
@@ -40,8 +41,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def at(seconds: float) -> str:
     """So many seconds after the beginning, as a timestamp."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(BEGIN + int(seconds)))
-    return f"{whole}.{round(seconds % 1 * 1000):03d}Z"
+    return iso(BEGIN * 1_000_000 + round(seconds * 1_000_000))
 
 
 def lines(records: Iterable[Mapping[str, Any] | str]) -> str:
@@ -99,10 +99,10 @@ def script(file: Path, code: str, *arguments: str) -> subprocess.Popen[str]:
 
 def until(what: Callable[[], Any], seconds: float = 15.0, step: float = 0.05) -> Any:
     """Wait for something to be true; what it was."""
-    end = time.monotonic() + seconds
+    end = CLOCK.monotonic() + seconds
     while not (found := what()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(step)
+        assert CLOCK.monotonic() < end, f"waited {seconds} s in vain"
+        CLOCK.sleep(step)
     return found
 
 

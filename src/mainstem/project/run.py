@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock
-from mainstem.engines import journal, law, orders, sweep
+from mainstem.engines import journal, law, orders, sweep, watermark
+from mainstem.engines.contract import EpochPlan
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.kernels import tables
@@ -229,7 +230,7 @@ class _Runner:
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
         self.adapts = wish.budget is None
         planner = Planner(loop.site, self.clock, wish)
-        why = "end"
+        why, due = "end", self.clock.monotonic()
         while True:
             if self.stop.asked:
                 why = "stopped"
@@ -240,12 +241,13 @@ class _Runner:
             if self.adapts:
                 planner.wish = dataclasses.replace(wish, budget=_budget(self.opened, self.record))
             plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
-            if plan is None:
-                if not wish.follow:
-                    why = "end" if planner.ended(loop.head) or wish.flush else "hold"
-                    break
+            if plan is None and not wish.follow:
+                why = "end" if planner.ended(loop.head) or wish.flush else "hold"
+                break
+            if plan is None or (wish.follow and not full(plan) and self.clock.monotonic() < due):
                 self.clock.sleep(_WAIT)
                 continue
+            due = self.clock.monotonic() + self.opened.settings.epoch_interval / 1e6
             self._epoch(loop, loop.plan(pin(plan, loop)))
             if self._over_limit():
                 why = "limit"
@@ -344,6 +346,11 @@ class _Runner:
             seconds=seconds,
             published=not unpublished,
         )
+
+
+def full(plan: EpochPlan) -> bool:
+    """Whether an epoch need not wait for the end of its interval: more is there than it takes, or it carries out an order."""
+    return bool(plan.orders) or any(state == watermark.LIVE for states in plan.live.values() for state in states.values())
 
 
 def pin(plan: Any, loop: Epochs) -> Any:
