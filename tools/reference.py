@@ -49,7 +49,7 @@ def _options(model: str) -> list[dict[str, Any]]:
     """The options of one of the closed models of spec/written."""
     from types import SimpleNamespace
 
-    from mainstem.project.catalog import options_of
+    from mainstem.project.catalogue import options_of
     from mainstem.spec import written
 
     return options_of(SimpleNamespace(Options=getattr(written, model)))

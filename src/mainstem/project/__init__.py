@@ -173,14 +173,14 @@ def schema() -> dict[str, Any]:
 
 def catalog() -> list[dict[str, Any]]:
     """Every step, connector and format with its options, from the registry."""
-    from mainstem.project.catalog import catalog as listing
+    from mainstem.project.catalogue import catalog as listing
 
     return listing()
 
 
 def explain(code: str) -> dict[str, Any]:
     """What an error code means and what to do."""
-    from mainstem.project.catalog import explain_code
+    from mainstem.project.catalogue import explain_code
 
     return explain_code(code)
 
