@@ -7,22 +7,34 @@ record by record, with what the pipeline's tables say.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import mainstem
 from mainstem import signals
 
 HERE = Path(__file__).resolve().parent
-WORK = HERE.parents[1] / "build" / "demo"
-screen = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+ROOT = HERE.parents[1]
+WORK = ROOT / "build" / "demo"
+WIDE = 110
+screen = Console(highlight=False, width=WIDE if not sys.stdout.isatty() else None)
+
+# what the generator puts in, for a reader
+FAULTS = {
+    "cut": "line cut in the middle", "type": "value of the wrong type", "missing": "required key missing", "range": "impossible temperature",
+    "duplicate": "sent twice", "late": "minutes too late", "ahead": "clock a day ahead", "unknown": "sensor in no table"}
+ENDED = {"quarantined": "quarantine", "late": "counted late, stored", "filtered": "filtered as a duplicate"}
 
 
 def main() -> int:
@@ -30,43 +42,52 @@ def main() -> int:
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(HERE, WORK, ignore=shutil.ignore_patterns("demo.py", "__pycache__", "lake", ".mainstem"))
     pipeline = mainstem.load(str(WORK / "greenhouse.yaml"))
-    screen.print("[bold]greenhouse[/]: 40 sensors in four houses, two days of readings, dirt in known amounts\n")
+    screen.print("[bold]greenhouse[/]   40 sensors in four houses, 28 hours of readings, dirt in known amounts")
     began = time.perf_counter()
     with signals.listening(progress):
         result = pipeline.run()
     seconds = time.perf_counter() - began
-    screen.print(f"{result.rows:,} records in {seconds:.1f} s, {result.epochs} epochs, one commit per table\n")
+    sys.stderr.write("\r" + " " * 40 + "\r" if sys.stderr.isatty() else "")
+    screen.print(f"{result.rows:,} records in {seconds:.1f} s, all tables published at once")
     account(result)
     wrong = compare(pipeline)
     quarantined(pipeline)
-    rows_of("A late row", pipeline.sql(
-        "SELECT place, event_time, time_mark, detail FROM quarantine WHERE fate = 'late' ORDER BY event_time LIMIT 1"))
-    rows_of("Alert episodes", pipeline.sql("SELECT * FROM frost ORDER BY changed_at, house LIMIT 8"))
-    rows_of("The newest windows", pipeline.sql("SELECT * FROM climate ORDER BY window_start DESC, house LIMIT 4"))
-    folder = WORK.relative_to(Path.cwd()) if WORK.is_relative_to(Path.cwd()) else WORK
-    screen.print("[bold]Try next[/]")
-    for command in ("plan", "quarantine list --limit 5", 'sql "SELECT house, min(temperature) FROM climate GROUP BY house"'):
-        verb, _, rest = command.partition(" ")
-        screen.print(f"  (cd {folder} && ../../.venv/bin/mainstem {verb}{' ' + rest if rest else ''})")
+    late(pipeline)
+    heading("Frost: alert episodes")
+    table(("house", "state", "since", "until", "rule", "severity"), pipeline.sql("""
+        SELECT house, CASE WHEN bool_or(state = 'resolved') THEN 'resolved' ELSE 'firing' END AS state, min(started_at) AS since,
+               max(changed_at) FILTER (state = 'resolved') AS until, any_value(rule) AS rule, any_value(severity) AS severity
+        FROM frost GROUP BY house, episode ORDER BY since LIMIT 6""").to_pylist())
+    heading("Climate: the newest windows")
+    table(("house", "window_start", "temperature", "p95", "readings"),
+          pipeline.sql("SELECT * FROM climate ORDER BY window_start DESC, house LIMIT 4").to_pylist())
+    heading("Try next")
+    folder = os.path.relpath(WORK)
+    binary = os.path.relpath(ROOT / ".venv/bin/mainstem", WORK)
+    screen.print(f"  cd {folder}", markup=False)
+    for rest in ("plan", "quarantine list --limit 5", 'sql "SELECT house, min(temperature) FROM climate GROUP BY house"'):
+        screen.print(f"  {binary} {rest}", markup=False)
     return 1 if wrong else 0
 
 
 def progress(name: str, facts: dict[str, Any]) -> None:
-    """One line per epoch on standard error."""
-    if name == "run.progress":
-        sys.stderr.write(f"  epoch {facts['epoch']}: {facts['rows']:,} records\n")
+    """How far it is, on standard error: written over where that can be done."""
+    if name == "run.progress" and sys.stderr.isatty():
+        sys.stderr.write(f"\r  {facts['rows']:,} records")
+        sys.stderr.flush()
 
 
 def account(result: Any) -> None:
     """The account of every leg."""
-    table = Table(title="Every leg of the way: made + held before = delivered + filtered + quarantined + late + held")
-    names = ("made", "delivered", "filtered", "quarantined", "late", "held")
-    table.add_column("leg")
-    for name in names:
-        table.add_column(name, justify="right")
-    for row in result.account:
-        table.add_row(row["leg"], *(f"{row[name]:,}" for name in names))
-    screen.print(table)
+    heading("Every leg of the way", "made + held before = delivered + filtered + quarantined + late + held")
+    fates = ("made", "delivered", "filtered", "quarantined", "late", "held")
+    table(("leg", *fates), [{"leg": way(row["leg"]), **{fate: row[fate] for fate in fates}} for row in result.account])
+
+
+def way(leg: str) -> str:
+    """The name of a leg, for a reader."""
+    origin, _, end = leg.partition(" -> ")
+    return f"{origin} -> table {end.removesuffix('/output')}" if end.endswith("/output") else leg
 
 
 def compare(pipeline: Any) -> int:
@@ -75,62 +96,85 @@ def compare(pipeline: Any) -> int:
     head, faulty = truth[0], truth[1:]
     found = {(row["partition"], row["position"]): (row["fate"], row["reason"])
              for row in pipeline.sql("SELECT partition, position, fate, reason FROM quarantine WHERE origin = 'readings'").to_pylist()}
-    wrong, counts, right = [], Counter(), Counter()
+    wrong, counts, right, ends = [], Counter(), Counter(), {}
     for record in faulty:
         counts[record["fault"]] += 1
+        ends[record["fault"]] = (record["fate"], record["reason"])
         there = found.pop((record["partition"], record["position"]), None)
         expected = (record["fate"], record["reason"]) if record["fate"] in ("quarantined", "late") else None
         if there == expected:
             right[record["fault"]] += 1
         else:
             wrong.append((record, there))
-    legs = {row["leg"]: row for row in pipeline.show_run("last")["account"]}
-    leg = next(row for name, row in legs.items() if name.startswith("readings -> "))
+    leg = next(row for row in pipeline.show_run("last")["account"] if row["leg"].startswith("readings -> "))
     duplicates = sum(count for reason, count in leg["reasons"].items() if reason.startswith("filtered"))
-    table = Table(title="Against the truth, record by record")
-    for name in ("injected fault", "records", "found where they belong"):
-        table.add_column(name, justify="left" if name == "injected fault" else "right")
-    for fault, count in sorted(counts.items()):
-        table.add_row(fault, f"{count:,}", f"{right[fault]:,}")
     clean = head["clean"]
-    table.add_row("none (clean)", f"{clean:,}", f"{leg['delivered']:,}")
-    screen.print(table)
+    heading("Against the truth, record by record", "the generator wrote down what it spoilt, unseen by the pipeline")
+    rows = [{"injected fault": FAULTS[fault], "belongs into": ENDED[ends[fault][0]], "reason": ends[fault][1], "injected": count,
+             "found there": right[fault] if fault != "duplicate" else duplicates} for fault, count in sorted(counts.items())]
+    table(("injected fault", "belongs into", "reason", "injected", "found there"), [
+        *rows, {"injected fault": "none", "belongs into": "delivered", "reason": "", "injected": clean, "found there": leg["delivered"]}])
     missing = len(wrong) + len(found) + abs(clean - leg["delivered"]) + abs(duplicates - counts["duplicate"])
     for record, there in wrong[:3]:
         screen.print(f"  [red]differs[/]: {record} was found as {there}")
     if found:
         screen.print(f"  [red]{len(found)} records were set aside without a fault, like[/] {next(iter(found.items()))}")
-    verdict = "[green]every record is where the truth says[/]" if not missing else f"[red]{missing} records are not[/]"
-    screen.print(f"{head['rows']:,} records: {verdict}\n")
+    verdict = "[green]every record is where the truth says[/]" if not missing else f"[red]{missing} records are not where the truth says[/]"
+    screen.print(f"\n{head['rows']:,} records: {verdict}")
     return missing
 
 
 def quarantined(pipeline: Any) -> None:
     """Three quarantined records with their bytes and reasons."""
-    rows = pipeline.sql("""SELECT place, reason, rules, detail, raw FROM quarantine WHERE fate = 'quarantined' AND raw IS NOT NULL
-                           QUALIFY row_number() OVER (PARTITION BY reason ORDER BY id) = 1 ORDER BY reason LIMIT 3""").to_pylist()
-    screen.print("[bold]Three quarantined records[/]")
+    rows = pipeline.sql("""SELECT place, reason, rules, detail, raw FROM quarantine
+                           WHERE fate = 'quarantined' AND raw IS NOT NULL AND reason IN ('not_json', 'rule', 'type')
+                           QUALIFY row_number() OVER (PARTITION BY reason ORDER BY partition, position) = 1 ORDER BY reason""").to_pylist()
+    heading("Three quarantined records", "as they came, with the reason and where they stand in the input")
     for row in rows:
-        why = ", ".join(row["rules"] or []) or row["detail"] or ""
-        screen.print(f"  {row['place']}  {row['reason']}: {why}\n    {row['raw'].decode('utf-8', 'replace')}", markup=False)
+        line(f"  {row['place']}   {row['reason']}: {row['detail'] or ', '.join(row['rules'])}")
+        line(f"    {row['raw'].decode('utf-8', 'replace')}", "cyan")
+
+
+def late(pipeline: Any) -> None:
+    """One late row with what it was judged by."""
+    (row,) = pipeline.sql("""SELECT place, event_time, time_mark, detail, raw, "row" FROM quarantine WHERE fate = 'late'
+                             ORDER BY partition, position LIMIT 1""").to_pylist()
+    heading("A late row", "its window was written already; it is counted, and stored with its values")
+    line(f"  {row['detail']}")
+    line(f"    {(row['raw'] or row['row'] or b'') if not isinstance(row['raw'], bytes) else row['raw'].decode()}", "cyan")
+
+
+def heading(title: str, about: str = "") -> None:
+    """The title of a part of the screen."""
     screen.print()
+    screen.print(Text.assemble((title, "bold"), (f"   {about}" if about else "", "dim")), no_wrap=True, overflow="ellipsis")
 
 
-def rows_of(title: str, rows: Any) -> None:
-    """A few rows as a table."""
-    table = Table(title=title, title_justify="left")
-    for name in rows.column_names:
-        table.add_column(name)
-    for row in rows.to_pylist():
-        table.add_row(*(text(value) for value in row.values()))
-    screen.print(table)
+def line(words: str, style: str = "") -> None:
+    """One line that is cut rather than wrapped."""
+    screen.print(Text(words, style=style), no_wrap=True, overflow="ellipsis", crop=True)
 
 
-def text(value: Any) -> str:
-    """A cell."""
+def table(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Some rows, numbers to the right."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in names:
+        numeric = all(isinstance(row[name], int | float) for row in rows)
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(cell(row[name])) for name in names))
+    screen.print(made)
+
+
+def cell(value: Any) -> str:
+    """A cell: thousands apart, two digits of fractions, moments to the second."""
     if isinstance(value, float):
         return f"{value:.2f}"
-    return str(value).replace("+00:00", "Z")
+    if isinstance(value, int):
+        return f"{value:,}"
+    if hasattr(value, "isoformat"):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
 
 
 if __name__ == "__main__":
