@@ -48,7 +48,7 @@ def reading(n: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_one_bad_row_in_ten_thousand(tmp_path: Path) -> None:
-    bad = '{"sensor": "s1",  "at": "%s", "value": 101.50, "n": 4711, "note": "\\u00e4 \u00e4"}' % at(471.1)
+    bad = '{"sensor": "s1",  "at": "THEN", "value": 101.50, "n": 4711, "note": "\\u00e4 \u00e4"}'.replace("THEN", at(471.1))
     records = [reading(n) if n != 4711 else bad for n in range(10_000)]
     text = pipeline().replace("from: fresh,", "from: checked,")              # no dedupe: it has forgotten the keys of long ago
     file = write(tmp_path, text, places__csv=PLACES, in__jsonl=lines(records))

@@ -120,7 +120,7 @@ def replay(
     """
     from mainstem.plan.words import Read
     from mainstem.project import release
-    from mainstem.project.run import refuse_breaking
+    from mainstem.project.incarnation import refuse_breaking
 
     home = journal.current(opened.work)
     if home is not None:

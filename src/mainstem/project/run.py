@@ -8,21 +8,19 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mainstem import durable, signals
+from mainstem import signals
 from mainstem.clock import Clock, SystemClock
 from mainstem.engines import journal, law, orders, sweep, watermark
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.epoch import Epochs
-from mainstem.engines.journal import Journal, Manifest, Prepared
+from mainstem.engines.journal import Journal, Manifest
 from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
-from mainstem.errors import RefusedError, SpecError
-from mainstem.plan import diff
-from mainstem.plan.words import Fold, Plan
+from mainstem.errors import SpecError
 from mainstem.plugs import Budget
-from mainstem.project import history, release
+from mainstem.project import history, incarnation, release
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -92,7 +90,7 @@ def run(
     clock = clock or SystemClock()
     new = release.build(opened)
     with Stop() as stop:
-        home, fresh = _home(opened, clock, new, accept)
+        home, fresh = incarnation.home_of(opened, clock, new, accept)
         lease = Lease(home.folder, clock, takeover)
         engine = Local(opened.settings.tasks, opened.settings.memory)
         ledger = history.History(opened, new, home.incarnation, clock)
@@ -120,85 +118,6 @@ def _budget(opened: Opened, record: float = 200.0) -> Budget:
     """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
     rows = opened.settings.epoch_rows
     return Budget(rows, int(max(4096, min(opened.settings.memory // 16, rows * record))))
-
-
-def _home(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[Journal, bool]:
-    """The incarnation to go on with, or a new one; refuses a breaking change unless it is accepted."""
-    durable.folder(opened.work)
-    home = journal.current(opened.work)
-    if home is None:
-        before = journal.incarnations(opened.work)
-        why = before[-1].closed() if before else accept or "first run"
-        return journal.begin(opened.work, clock.now(), why, before[-1].incarnation if before else ""), why.startswith("rebuild")
-    if accept == "rebuild":
-        return _anew(opened, home, clock, "rebuild"), True
-    if accept is None:
-        refuse_breaking(opened, home, new)
-    elif accept == "reset" and home.epochs("prepared"):
-        return _anew(opened, home, clock, "reset"), False
-    birth = (home.folder / "birth.json").read_text()
-    return home, '"why":"rebuild' in birth and not home.epochs("manifest")
-
-
-def refuse_breaking(opened: Opened, home: Journal, new: str) -> None:
-    """Stop if the pipeline was edited in a way that the running state cannot follow."""
-    numbers = home.epochs("prepared")
-    if not numbers or (old := home.prepared(numbers[-1]).release) == new:
-        return
-    changes = [change for change in diff.diff(release.plan_of(opened.work, old), opened.plan) if change.kind == "breaking"]
-    if changes:
-        raise RefusedError(
-            "run.breaking",
-            f"this edit breaks the running state of {len(changes)} step(s)",
-            where=str(opened.file),
-            why="; ".join(f"{change.node}: {change.what}" for change in changes),
-            fix="`mainstem run --accept reset` starts their state anew from here, `--accept rebuild` "
-            "reads everything again; `mainstem plan` shows what either does",
-        )
-
-
-def _anew(opened: Opened, home: Journal, clock: Clock, why: str) -> Journal:
-    """Close the incarnation (its prepared epochs are finished first) and begin the next one."""
-    lease = Lease(home.folder, clock)
-    try:
-        prepared = home.epochs("prepared")
-        if prepared:
-            last = home.prepared(prepared[-1])
-            plan = release.plan_of(opened.work, last.release)
-            engine = Local(1)
-            epochs = Epochs(opened.site(plan, release.code_of(opened.work, last.release)), engine, home, lease, clock)
-            epochs.mark_last()
-            epochs.finish()
-            engine.close()
-        journal.close(home, why)
-    finally:
-        lease.release()
-    after = journal.begin(opened.work, clock.now(), why, home.incarnation)
-    if why == "reset" and prepared:
-        _go_on(after, home.prepared(prepared[-2]), plan, opened.plan, last.release)
-    return after
-
-
-def _go_on(after: Journal, last: Prepared, old: Plan, new: Plan, name: str) -> None:
-    """Begin a reset incarnation where the old one ended: positions as they are, and the state of unchanged steps."""
-    same = {fold.name for fold in new.of(Fold) if old.prints.get(fold.name) == new.prints.get(fold.name)}
-    after.publish(
-        "prepared",
-        1,
-        Prepared(
-            epoch=1,
-            incarnation=after.incarnation,
-            release=name,
-            progress=last.progress,
-            carry=last.carry,
-            live=last.live,
-            clock=last.clock,
-            state=[file for file in last.state if file.node in same],
-            marks={k: v for k, v in last.marks.items() if k in same},
-            held={fold: rows for fold, rows in last.held.items() if fold in same},
-            last=True,
-        ),
-    )
 
 
 class _Runner:
