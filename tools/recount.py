@@ -85,17 +85,27 @@ def records_of(folder: Path, kind: str, complaints: list[str]) -> list[dict[str,
 
 
 def added_up(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The account of all manifests together: counts add up, what is held is what the last one holds."""
+    """What all manifests together say was delivered and set aside, leg by leg."""
     total: dict[str, dict[str, Any]] = {}
     for manifest in manifests:
         for leg, row in manifest["account"].items():
-            mine = total.setdefault(
-                leg, {"made": 0, "held_before": row["held_before"], "reasons": Counter()} | dict.fromkeys(FATES, 0)
-            )
-            for name in ("made", *FATES[:-1]):
-                mine[name] += row[name]
-            mine["held"] = row["held"]
+            mine = total.setdefault(leg, {"delivered": 0, "reasons": Counter()})
+            mine["delivered"] += row["delivered"]
             mine["reasons"].update(row["reasons"])
+    return total
+
+
+def made_of(manifests: Sequence[Mapping[str, Any]], complaints: list[str]) -> Counter[str]:
+    """What all manifests together say was made by each origin; the legs of an origin must agree."""
+    total: Counter[str] = Counter()
+    for manifest in manifests:
+        made: dict[str, dict[str, int]] = defaultdict(dict)
+        for leg, row in manifest["account"].items():
+            made[leg.split(" -> ")[0]][leg] = row["made"]
+        for origin, legs in made.items():
+            total[origin] += max(legs.values())
+            if len(set(legs.values())) > 1:
+                complaints.append(f"epoch {manifest['epoch']}: the legs of {origin} disagree on what was made: {legs}")
     return total
 
 
@@ -213,21 +223,30 @@ def late_is_kept(plan: Mapping[str, Any], node: str) -> bool:
 # --------------------------------------------------------------------------------------------------- comparison
 
 
-def check_legs(account: Mapping[str, Mapping[str, Any]], complaints: list[str]) -> None:
-    for leg, row in account.items():
-        came, went = row["made"] + row["held_before"], sum(row[fate] for fate in FATES)
-        if came != went:
-            complaints.append(f"leg {leg}: {came} rows came, {went} have a fate")
+def check_legs(incarnations: Sequence[Sequence[Mapping[str, Any]]], complaints: list[str]) -> None:
+    """Every leg of every manifest balances, and finds what the one before held; a reset may give up what an edited step held."""
+    held: dict[str, int] = {}
+    for manifests in incarnations:
+        seen: set[str] = set()
+        for manifest in manifests:
+            for leg, row in manifest["account"].items():
+                here = f"epoch {manifest['epoch']}, leg {leg}"
+                came, went, before = row["made"] + row["held_before"], sum(row[fate] for fate in FATES), held.get(leg, 0)
+                if came != went:
+                    complaints.append(f"{here}: {came} rows came, {went} have a fate")
+                if row["held_before"] != before and (leg in seen or row["held_before"] != 0):
+                    complaints.append(f"{here}: {before} rows were held, it found {row['held_before']}")
+            held |= {leg: row["held"] for leg, row in manifest["account"].items()}
+            seen |= manifest["account"].keys()
 
 
 def check_sources(
-    spec: Mapping[str, Any], account: Mapping[str, Mapping[str, Any]], project: Path, skipped: set[str], complaints: list[str]
+    spec: Mapping[str, Any], made: Mapping[str, int], project: Path, skipped: set[str], complaints: list[str]
 ) -> None:
     for name, source in spec["sources"].items():
         there = made_by(source, project, skipped)
-        for leg, row in account.items():
-            if there is not None and leg.split(" -> ")[0] == name and row["made"] != there:
-                complaints.append(f"source {name}: its input has {there} records, leg {leg} says that {row['made']} were made")
+        if there is not None and made.get(name, 0) != there:
+            complaints.append(f"source {name}: its input has {there} records, its legs say that {made.get(name, 0)} were made")
 
 
 def check_outputs(
@@ -317,8 +336,8 @@ def recount(project: Path, file: Path, environment: str) -> tuple[list[str], dic
     }
     plan = json.loads((work / "releases" / manifests[-1]["release"] / "plan.json").read_text())
     account, outputs = added_up(manifests), manifests[-1]["outputs"]
-    check_legs(account, complaints)
-    check_sources(spec, account, project, skipped, complaints)
+    check_legs(per_folder, complaints)
+    check_sources(spec, made_of(manifests, complaints), project, skipped, complaints)
     check_outputs(spec, account, outputs, project, lake, complaints)
     check_quarantine(plan, account, lake / f"{name}_quarantine", outputs.get("quarantine", {}).get("version"), complaints)
     counted: dict[str, int] = defaultdict(int)

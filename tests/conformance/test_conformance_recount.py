@@ -85,6 +85,18 @@ def manifests(folder: Path) -> list[Path]:
     return sorted((folder / ".mainstem").rglob("manifest-*.json"))
 
 
+def test_a_reset_goes_on_with_the_same_tables_and_still_agrees(copy: Path) -> None:
+    """The incarnation before it counts too; what it held is given up, and only for the step that was edited."""
+    file = copy / "dirty.yaml"
+    file.write_text(file.read_text().replace("window: {size: 1m, by", "window: {size: 2m, by"))
+    (copy / "inbox" / "9.jsonl").write_bytes(readings(random.Random(9), BEGIN + 1_800_000_000, 120))
+    result = project.open(file, flags={"epoch": {"rows": 90}}).run(accept="reset")
+    assert result.rows > 100
+    code, said = recount(copy)
+    assert code == 0, said
+    assert len({path.parent for path in manifests(copy)}) == 2
+
+
 def test_it_imports_nothing_of_mainstem() -> None:
     tree = ast.parse(TOOL.read_text())
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
@@ -122,7 +134,13 @@ def test_a_manifest_with_a_changed_byte_is_found(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("count", "word"),
-    [("made", "source readings"), ("delivered", "output fresh"), ("quarantined", "leg readings"), ("filtered", "leg readings")],
+    [
+        ("made", "source readings"),
+        ("delivered", "output fresh"),
+        ("quarantined", "leg readings"),
+        ("held", "leg readings"),
+        ("filtered", "leg readings"),
+    ],
 )
 def test_a_forged_manifest_with_a_good_checksum_is_found(count: str, word: str, copy: Path) -> None:
     path = manifests(copy)[0]

@@ -9,23 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import (
-    BEGIN,
-    MINUTE,
-    SECOND,
-    Move,
-    Partitions,
-    Ran,
-    compiled,
-    cut,
-    events,
-    marks_of,
-    play,
-    position,
-    seeds,
-    source,
-    whole,
-)
+from drawing import cut, events, marks_of, position, whole
+from scripted import BEGIN, MINUTE, SECOND, Move, Partitions, Ran, compiled, play, seeds, source
 
 LATENESS, WITHIN, GAP = 10 * SECOND, 30 * SECOND, 15 * SECOND
 PIPELINE = (

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from scripted import Bench, Scripted, compiled, cut, events, source
+from drawing import cut, events
+from scripted import Bench, Scripted, compiled, source
 
 from mainstem.batch import AT, AT_TYPE, Fate
 from mainstem.engines.contract import Result

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import BEGIN, DAY, HOUR, MINUTE, SECOND, Bench, Move, Ran, Scripted, compiled, play, position, source
+from drawing import position
+from scripted import BEGIN, DAY, HOUR, MINUTE, SECOND, Bench, Move, Ran, Scripted, compiled, play, source
 
 from mainstem.clock import HandClock
 from mainstem.engines.planning import Wish

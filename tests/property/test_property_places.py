@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import events, line
+from drawing import events
+from scripted import line
 
 PIPELINE = """\
 version: 1

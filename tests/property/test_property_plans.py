@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from scripted import SECOND, Ran, compiled, cut, events, play, seeds, source, whole
+from drawing import cut, events, whole
+from scripted import SECOND, Ran, compiled, play, seeds, source
 
 from mainstem.plan.words import Write
 
