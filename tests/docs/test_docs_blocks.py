@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +178,43 @@ def test_the_history_example_writes_a_table_and_a_report(tmp_path: Path) -> None
     assert [row["days"] for row in days] == [14, 14, 14]
     assert pipeline.sql("SELECT DISTINCT words FROM days ORDER BY 1").column(0).to_pylist() == ["little", "much", "usual"]
     assert list((tmp_path / "history/report").rglob("*.csv"))
+
+
+def test_the_pipeline_of_the_readme_runs_and_is_short(tmp_path: Path) -> None:
+    (text,) = [block.values[1] for block in blocks("README.md", "yaml")]
+    assert len(text.splitlines()) <= 26
+    (tmp_path / "climate.yaml").write_text(text)
+    (tmp_path / "inbox").mkdir()
+    lines = [{"sensor_id": "a", "observed_at": f"2026-01-01T00:{minute:02d}:30Z", "temperature": 20.0 + minute} for minute in range(5)]
+    lines += [lines[-1], {"sensor_id": "a", "observed_at": "2026-01-01T00:04:40Z", "temperature": 99.0}]
+    (tmp_path / "inbox/a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pipeline = mainstem.load(str(tmp_path))
+    assert pipeline.check() == []
+    leg = pipeline.run(flush=True).account[0]
+    assert [leg[fate] for fate in ("made", "delivered", "filtered", "quarantined")] == [7, 5, 1, 1]
+    assert pipeline.read("minutes").num_rows == 5
+
+
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    shells = [block.values[1] for block in blocks("README.md", "sh")]
+    assert [line.split()[1] for line in shells[0].splitlines()] == ["demo", "test"]
+    commands = shells[1].strip().splitlines()
+    assert len(commands) == 3
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join(commands)], cwd=tmp_path, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert "readings -> climate" in done.stdout
+    assert "not_json" in done.stdout
+
+
+def test_what_the_readme_shows_of_the_demo_is_what_it_prints() -> None:
+    """Numbers of the account and the truth follow from the seed; the demo itself exits 1 if they do not agree."""
+    (shown,) = [block.values[1] for block in blocks("README.md", "text")]
+    done = subprocess.run([sys.executable, str(ROOT / "examples/greenhouse/demo.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = {line.rstrip() for line in done.stdout.splitlines()}
+    seconds = re.compile(r"in [\d.]+ s")
+    missing = [line for line in shown.splitlines() if line.strip() and line.rstrip() not in printed and not seconds.search(line)]
+    assert missing == []
+    assert max(map(len, done.stdout.splitlines())) <= 110
