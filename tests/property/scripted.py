@@ -167,7 +167,6 @@ class Ran:
     why: str
     marks: list[dict[str, int]]
     plan: Plan
-    waits: list[bool] = field(default_factory=list)
 
     def content(self, name: str) -> Counter[str]:
         """The rows of an output as a multiset of texts."""
