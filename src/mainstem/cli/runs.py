@@ -35,14 +35,23 @@ def show_(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, the
     elif output is Output.csv:
         show.rows("runs.show", run.get("account") or [], output)
     else:
-        hidden = ("account", "manifests", "outputs")
+        hidden = ("account", "manifests", "outputs", "drift", "files", "notes")
         show.fields((name, value) for name, value in run.items() if name not in hidden)
         print()
         account(run.get("account") or [])
         if run.get("outputs"):
             print()
             outputs(run["outputs"])
+        _met(run)
 
+
+def _met(run: Mapping[str, Any]) -> None:
+    """Columns that came or went unasked, and files that were not simply read."""
+    drift = [{"source": source, "what": what, "first": place} for source, seen in run["drift"].items() for what, place in seen.items()]
+    for kind, found in (("drift", drift), ("files", run["files"])):
+        if found:
+            print()
+            show.rows(kind, found, Output.table)
 
 
 def _brief(run: Mapping[str, Any]) -> str:

@@ -39,11 +39,15 @@ def start(store: Store, *, run_id: str, pipeline: str, environment: str, incarna
 
 
 def end(store: Store, *, run_id: str, ended: int, why: str, exit_code: int, rows: int, epochs: int,
-        account: Iterable[Mapping[str, Any]]) -> None:
-    """A run ended, well or badly; `account` has one entry per leg, also of what was not published."""
+        account: Iterable[Mapping[str, Any]], met: Mapping[str, Any] | None = None) -> None:
+    """A run ended, well or badly; `account` has one entry per leg, also of what was not published.
+
+    `met` is what it met besides its rows, by kind: drift, files, notes.
+    """
     with store.write() as connection:
         connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(
-            ended=moment(ended), why=why, exit_code=exit_code, rows=rows, epochs=epochs, account=[dict(row) for row in account]))
+            ended=moment(ended), why=why, exit_code=exit_code, rows=rows, epochs=epochs, account=[dict(row) for row in account],
+            met=dict(met or {})))
 
 
 def project_manifest(store: Store, run_id: str | None, manifest: Mapping[str, Any]) -> None:
@@ -95,7 +99,7 @@ def _widen(connection: Connection, run_id: str, first: int, last: int) -> None:
 
 def listing(store: Store, pipeline: str | None = None, environment: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """Runs, the newest first, without their accounts."""
-    wanted = [column for column in tables.runs.c if column.name != "account"]
+    wanted = [column for column in tables.runs.c if column.name not in ("account", "met")]
     query = select(*wanted).order_by(tables.runs.c.run_id.desc()).limit(limit)
     if pipeline is not None:
         query = query.where(tables.runs.c.pipeline == pipeline)
@@ -149,7 +153,7 @@ def facts(store: Store, pipeline: str, environment: str) -> dict[str, list[dict[
     found = {}
     with store.read() as connection:
         for table in (tables.runs, tables.epochs, tables.legs):
-            columns = [column for column in table.c if column.name not in ("account", "pipeline", "environment")]
+            columns = [column for column in table.c if column.name not in ("account", "met", "pipeline", "environment")]
             query = select(*columns).where(table.c.pipeline == pipeline, table.c.environment == environment)
             found[table.name] = [dict(row) for row in connection.execute(query.order_by(*table.primary_key.columns)).mappings()]
     return found

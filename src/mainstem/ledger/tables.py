@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-HEAD = "0001"                             # the newest migration: what a ledger must stand at
+HEAD = "0002"                             # the newest migration: what a ledger must stand at
 
 metadata = MetaData()
 
@@ -31,6 +31,7 @@ runs = Table(
     Column("epochs", BigInteger, nullable=False, default=0),
     Column("rows", BigInteger, nullable=False, default=0),        # records read
     Column("account", JSON),                                      # one entry per leg, whether published or not
+    Column("met", JSON),                                          # {drift, files, notes}: what it met besides its rows
     Index("runs_of_pipeline", "pipeline", "environment", "run_id"),
 )
 

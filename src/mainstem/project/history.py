@@ -52,7 +52,8 @@ class History:
     def ended(self, result: RunResult) -> None:
         """The run ended as its result says; what was wrong before is over."""
         self._register.resolved(self._store, **self._mine)
-        self._end(result.why, result.exit_code, result.rows, result.epochs, result.account)
+        met = {"drift": result.drift, "files": result.files, "notes": result.notes}
+        self._end(result.why, result.exit_code, result.rows, result.epochs, result.account, met)
 
     def failed(self, error: BaseException) -> None:
         """The run ended with an error; the ledger keeps its code and text."""
@@ -60,7 +61,8 @@ class History:
         self._register.incident(self._store, code=code, message=str(error), run_id=self.run_id, seen=self._clock.now(), **self._mine)
         self._end(f"failed: {code}: {error}", getattr(error, "exit_code", 1), 0, 0, [])
 
-    def _end(self, why: str, exit_code: int, rows: int, epochs: int, account: list[dict[str, Any]]) -> None:
+    def _end(self, why: str, exit_code: int, rows: int, epochs: int, account: list[dict[str, Any]],
+             met: dict[str, Any] | None = None) -> None:
         self._runs.end(
             self._store,
             run_id=self.run_id,
@@ -70,5 +72,6 @@ class History:
             rows=rows,
             epochs=epochs,
             account=account,
+            met=met,
         )
         self._store.close()

@@ -27,7 +27,8 @@ def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
     found = ledger.find(store.open_store(opened.settings.ledger_url), run_id)
     if found is None:
         raise SpecError("runs.unknown", f"there is no run {run_id!r}", fix="`mainstem runs list` shows them; `last` is the newest")
-    return found
+    met = found.pop("met") or {}
+    return found | {kind: met.get(kind, empty) for kind, empty in (("drift", {}), ("files", []), ("notes", {}))}
 
 
 def facts(opened: Opened) -> dict[str, pa.Table]:
@@ -40,7 +41,7 @@ def facts(opened: Opened) -> dict[str, pa.Table]:
     rows = ledger.facts(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
     kinds = {int: pa.int64(), str: pa.string(), float: pa.float64()}
     for name, table in {"runs": tables.runs, "epochs": tables.epochs, "legs": tables.legs}.items():
-        hidden = ("account", "pipeline", "environment")
+        hidden = ("account", "met", "pipeline", "environment")
         fields = [(column.name, kinds.get(column.type.python_type, pa.string())) for column in table.c if column.name not in hidden]
         plain = [
             {key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
