@@ -119,10 +119,11 @@ class Discovery:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much one epoch should take: about so many rows and bytes."""
+    """How much one epoch should take: about so many rows and bytes, of each source in about so many ranges."""
 
     rows: int
     bytes: int
+    ranges: int = 4                   # as many as tasks work at the same time, so that all are done at about the same time
 
 
 class Source(Protocol):

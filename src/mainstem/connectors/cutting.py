@@ -13,10 +13,9 @@ from mainstem.plugs import Budget, Format, Range
 
 POSITION_SHIFT = 40                   # position = file number << 40 | byte offset (or row number)
 HEAD = 64 << 10                       # what `Format.open` sees of a file
-_SMALL, _LARGE = 256 << 10, 8 << 20   # bounds of a range, bytes
+_SMALL, _LARGE = 256 << 10, 32 << 20  # bounds of a range, bytes
 _LONGEST = 64 << 20                   # a record that does not end within so many bytes has no end
 _CHECKED = 4 << 10                    # bytes at both ends of a piece by which `read` knows it again
-_FOUR = 4                             # ranges per epoch, so that two tasks are done at about the same time
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,9 @@ class Cutter:
 
     @property
     def full(self) -> bool:
-        """Whether the epoch has enough."""
-        return self.used >= (self._limit or self.budget.bytes)
+        """Whether the epoch has enough: what is left would be less than half a range."""
+        halves = 2 * self.budget.ranges
+        return self.used * halves >= (self._limit or self.budget.bytes) * (halves - 1)
 
     def cut(self, content: Content, facts: Mapping[str, Any], done: int) -> int:
         """Take what the budget allows of a file from `done` on; how far it is read then. Raises DataError, OSError."""
@@ -93,10 +93,10 @@ class Cutter:
             sample = file.read(HEAD)
             length = len(sample) / max(sample.count(b"\n"), 1)
             self._limit = int(max(min(self.budget.bytes, self.budget.rows * length), 1))
-        return max(min(self._limit // _FOUR, _LARGE), min(_SMALL, self._limit), 1)
+        return max(min(self._limit // self.budget.ranges, _LARGE), min(_SMALL, self._limit), 1)
 
     def _rows(self, content: Content, facts: Mapping[str, Any], done: int) -> int:
-        """Ranges of rows, at the ends of the file's own groups where these are not too large."""
+        """Ranges of rows, at the ends of the file's own groups where these are not too large: a group is read as a whole."""
         total = int(facts["rows"])
         weight = max(content.size // max(total, 1), 1)
         self._limit = self._limit or int(max(min(self.budget.bytes, self.budget.rows * weight), 1))
@@ -104,11 +104,14 @@ class Cutter:
         for group in facts.get("groups", [total]):
             place += group
             ends.append(place)
-        step = max(self.budget.rows // _FOUR, 1)
+        step = max(self.budget.rows // self.budget.ranges, 1)
         mark = check(content.path, 0, content.size)
         small = {key: value for key, value in facts.items() if key != "groups"}
         while done < total and not self.full:
-            end = max((one for one in ends if done < one <= done + step), default=min(done + step, total))
+            end = max((one for one in ends if done < one <= done + step), default=0)
+            if not end:
+                group = next(one for one in ends if one > done)
+                end = group if group <= done + 2 * step else done + step
             self._add(content, small, done, end - done, mark, end == total, (end - done) * weight)
             done = end
         return content.size if done >= total else done
@@ -125,7 +128,7 @@ class Cutter:
         self.used += weight
 
     def _aim(self) -> int:
-        return max(min((self._limit or self.budget.bytes) // _FOUR, _LARGE), _SMALL)
+        return max(min((self._limit or self.budget.bytes) // self.budget.ranges, _LARGE), _SMALL)
 
     def flush(self) -> None:
         """Close the range that is being filled."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mainstem.formats.json import Json
 
 _FEW = 32                             # records below which setting up the scan costs more than it saves
-_BLOCK = 1 << 21                      # bytes scanned in one go
+_BLOCK = 1 << 20                       # bytes scanned in one go
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 

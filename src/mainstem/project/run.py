@@ -18,7 +18,8 @@ from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
-from mainstem.errors import SpecError
+from mainstem.errors import SpecError, UserCodeError
+from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
 from mainstem.project import history, incarnation, release
 
@@ -117,7 +118,7 @@ def known_engine(name: str) -> None:
 def _budget(opened: Opened, record: float = 200.0) -> Budget:
     """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
     rows = opened.settings.epoch_rows
-    return Budget(rows, int(max(4096, min(opened.settings.memory // 16, rows * record))))
+    return Budget(rows, int(max(4096, min(opened.settings.memory // 16, rows * record))), opened.settings.tasks)
 
 
 class _Runner:
@@ -147,7 +148,7 @@ class _Runner:
     def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
         began = self.clock.monotonic()
         signals.tell("run.started", pipeline=self.opened.name, release=new, incarnation=self.home.incarnation)
-        self._recover()
+        self._recover(new)
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
         self.adapts = wish.budget is None
         planner = Planner(loop.site, self.clock, wish)
@@ -181,7 +182,7 @@ class _Runner:
     def _loop(self, site: Any) -> Epochs:
         return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh)
 
-    def _recover(self) -> None:
+    def _recover(self, new: str) -> None:
         """Finish what an earlier run began, each part under the release that it names."""
         plans, prepared = self.home.epochs("plan"), self.home.epochs("prepared")
         if prepared:
@@ -203,8 +204,19 @@ class _Runner:
             self._loop(self.opened.site()).agree(self._known())
         if plans and plans[-1] > (prepared[-1] if prepared else 0):
             plan = self.home.plan(plans[-1])
-            loop = self._loop(self._site(plan.release))
-            self._epoch(loop, plan)
+            try:
+                self._epoch(self._loop(self._site(plan.release)), plan)
+            except UserCodeError:
+                if plan.release == new:
+                    raise
+                self._again(plan, new)
+
+    def _again(self, plan: EpochPlan, new: str) -> None:
+        """An epoch that a function of the user failed, and that nobody decided yet, goes on under the mended release."""
+        loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
+        folds = {fold.name for fold in loop.site.plan.of(Fold)}
+        plan.release, plan.state = new, [file for file in plan.state if file.node in folds]
+        self._epoch(loop, pin(plan, loop))
 
     def _site(self, name: str) -> Any:
         work = self.opened.work
