@@ -131,7 +131,9 @@ class Csv:
             return 0
         from mainstem.formats import csvsplit
 
-        return csvsplit.split(bytes(data), self._dialect(), final=False)[1]
+        dialect = self._dialect()
+        quick = csvsplit.last_end(data, dialect)
+        return csvsplit.split(bytes(data), dialect, final=False)[1] if quick is None else quick
 
     def decode(self, chunk: Chunk, query: Query) -> Decoded:  # noqa: ARG002 (contract)
         """Rows and rejects. Raises DataError where the file as a whole does not fit (encoding, header)."""

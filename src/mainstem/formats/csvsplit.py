@@ -55,6 +55,38 @@ def split(data: bytes, dialect: Dialect, final: bool) -> tuple[list[Block | Reco
     return parts, min(place, len(data))
 
 
+def last_end(data: bytes | memoryview, dialect: Dialect) -> int | None:
+    """Where the first incomplete record begins, the second answer of `split`, for bytes whose quotes all stand right.
+
+    Looks at the quotes only, so it takes a tenth of the time; None where that is not enough to tell.
+    """
+    view = np.frombuffer(data, np.uint8)
+    if dialect.comment or not len(view):
+        return None
+    quotes = np.flatnonzero(view == dialect.quote) if dialect.quote else np.empty(0, np.int64)
+    limit, fault = _first_fault(view, quotes, dialect, False) if len(quotes) else (len(view) + 1, False)
+    if fault:
+        return None
+    half = max(dialect.max_bytes // 2, 1)              # a record end in every half: no record can be too long
+    ends = [_end_before(view, quotes, min(place + half, limit), place) for place in range(0, min(limit, len(view)), half)]
+    if any(end is None for end in ends[:-1]) or not ends:
+        return None
+    last = ends[-1] if ends[-1] is not None else next(iter(ends[-2:-1]), None)
+    return None if last is None or len(view) - last > dialect.max_bytes else last + 1
+
+
+def _end_before(view: np.ndarray, quotes: np.ndarray, stop: int, start: int) -> int | None:
+    """The last line end in [start, stop) that lies outside of quotes."""
+    step = 1 << 12
+    while True:
+        low = max(stop - step, start)
+        lines = np.flatnonzero(view[low:stop] == NEWLINE) + low
+        outside = lines[np.searchsorted(quotes, lines) & 1 == 0]
+        if len(outside) or low == start:
+            return int(outside[-1]) if len(outside) else None
+        step *= 16
+
+
 def _open_ended(data: bytes, start: int, dialect: Dialect) -> bool:
     """Whether bytes to come could still make the record at `start` whole."""
     if not dialect.quote or len(data) - start >= dialect.max_bytes:
