@@ -79,7 +79,9 @@ def invalid(error: Exception, sql: str) -> SpecError:
     message, *more = [line.strip() for line in str(facts["exception_message"]).splitlines() if line.strip()]
     candidates = re.findall(r'"([^"]+)"', " ".join(line for line in more if line.startswith(("Candidate", "Did you mean"))))
     fix = " ".join(more) or f"DuckDB calls this a {branch.lower()}: mend the SQL"
-    if candidates:
+    if "explicit cast" in message:
+        fix = "compare it with a value of its own type, or say CAST(... AS ...)"
+    elif candidates:
         close = difflib.get_close_matches(str(facts.get("name", "")), candidates, 1, 0.7)
         fix = f"did you mean `{close[0]}`?" if close else "there are " + ", ".join(f"`{name}`" for name in candidates)
     place = max(int(facts.get("position", len(_PREFIX))) - len(_PREFIX), 0)
@@ -87,7 +89,7 @@ def invalid(error: Exception, sql: str) -> SpecError:
 
 
 def _line(sql: str) -> str:
-    text = " ".join(sql.split())
+    text = re.sub(r' AS "\w+"( FROM "\w+")?$', "", " ".join(sql.split()))      # what we put around an expression
     return text if len(text) <= 60 else text[:57] + "..."
 
 

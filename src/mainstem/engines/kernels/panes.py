@@ -20,7 +20,10 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  wall time of no zone
 
 
 class Panes(Protocol):
-    """The windows of a step."""
+    """The windows of a step. `overlaps`: whether a moment can be in several."""
+
+    @property
+    def overlaps(self) -> bool: ...
 
     def first(self, t: np.ndarray) -> np.ndarray:
         """The smallest k whose window ends after t."""
@@ -39,6 +42,10 @@ class Fixed:
     size: int
     every: int
     offset: int
+
+    @property
+    def overlaps(self) -> bool:
+        return self.size > self.every
 
     def first(self, t: np.ndarray) -> np.ndarray:
         return (t - self.size - self.offset) // self.every + 1
@@ -59,6 +66,10 @@ class Calendar:
     every: int
     offset: int
     zone: str
+
+    @property
+    def overlaps(self) -> bool:
+        return self.size > self.every
 
     def first(self, t: np.ndarray) -> np.ndarray:
         numbers = self._near(t)

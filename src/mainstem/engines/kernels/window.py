@@ -77,6 +77,8 @@ def compact(node: Node, state: pa.Table, now: int) -> pa.Table:
 
 def _partly_late(new: pa.Table, grid: Panes, times: Times) -> dict[str, int]:
     """Hopping windows: how many rows came too late for some of their windows, and how many windows these were."""
+    if not grid.overlaps:
+        return {}
     t, passed = at(new, "t"), lateness.limit(new, times)
     missed = np.minimum(grid.first(passed), grid.last(t) + 1) - grid.first(t)
     missed = missed[(missed > 0) & (passed > NONE)]
@@ -94,9 +96,12 @@ def _release(node: Node, here: pa.Table, known: pa.Table, grid: Panes, times: Ti
     row, number = spread(first, np.maximum(last - first + 1, 0))
     if not len(row) and not body.fill:
         return nothing(node)
-    rank = np.empty(here.num_rows, np.int64)
-    rank[lateness.time_order(here)] = np.arange(here.num_rows)
-    order = np.argsort(rank[row], kind="stable")
+    if grid.overlaps:
+        rank = np.empty(here.num_rows, np.int64)
+        rank[lateness.time_order(here)] = np.arange(here.num_rows)
+        order = np.argsort(rank[row], kind="stable")
+    else:                                  # each row once: only those that go need an order
+        order = lateness.time_order(here.select([AT]).take(pa.array(row)))
     row, number = row[order], number[order]
     start, end = grid.bounds(number)
     inside = here if len(row) == here.num_rows and _is_range(row) else here.take(pa.array(row))
