@@ -64,7 +64,8 @@ class FakePipeline:
 
     def show_run(self, run_id):
         self.asked.append(("show_run", run_id))
-        return {"run_id": "a", "why": "end", "account": ACCOUNT, "manifests": [], "outputs": {"climate": {"version": 4, "rows": 9}}}
+        return {"run_id": "a", "why": "end", "account": ACCOUNT, "manifests": [], "drift": {}, "files": [],
+                "outputs": {"climate": {"version": 4, "rows": 9}}}
 
     def quarantine(self, **filters):
         self.asked.append(("quarantine", filters))

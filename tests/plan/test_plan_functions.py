@@ -252,4 +252,5 @@ def test_refused_functions_say_why(name: str) -> None:
 def test_unknown_functions_get_a_suggestion() -> None:
     assert suggestion("lenght") == "did you mean `length`?"
     assert suggestion("qantile_cont") == "did you mean `quantile_cont`?"
-    assert "manual" in suggestion("zzz")
+    assert suggestion("average") == "did you mean `avg`?"
+    assert "functions.md" in suggestion("zzz")

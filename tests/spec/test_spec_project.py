@@ -46,7 +46,7 @@ def test_each_layer_overrides_the_ones_before(tmp_path: Path) -> None:
     found = settings(tmp_path, "production", environ, {"memory": "64MiB", "tasks": None})
     assert {path: (value, origin) for path, value, origin in found.rows() if origin != "built-in"} == {
         "lake": ("/srv/lake", "mainstem.yaml:13:5 (environment production)"),
-        "memory": ("64MiB", "--memory"),
+        "memory": ("64MiB", "--set memory"),
         "tasks": (7, "MAINSTEM__TASKS"),
         "epoch.rows": (200, "mainstem.yaml:15:7 (environment production)"),
         "epoch.interval": ("2s", "mainstem.local.yaml:3:3"),
@@ -67,7 +67,7 @@ def test_every_problem_of_every_layer_at_once(tmp_path: Path) -> None:
     found, problems = read(tmp_path, "prod", {"MAINSTEM__TASKS": "many", "MAINSTEM__EPOCH__ROW": "1"}, {"lke": "x"})
     assert found is None
     assert [(Path(problem.file).name, problem.line, problem.code, problem.fix) for problem in problems] == [
-        ("--lke", 0, "spec.unknown_key", "did you mean `lake`?"),
+        ("--set lke", 0, "spec.unknown_key", "did you mean `lake`?"),
         ("mainstem.local.yaml", 1, "spec.value", "give at least 16MiB"),
         ("mainstem.local.yaml", 2, "spec.unknown_key", problems[2].fix),
         ("mainstem.yaml", 4, "spec.unknown_key", "did you mean `tasks`?"),

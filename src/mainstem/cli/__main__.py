@@ -89,7 +89,7 @@ def _usage(error: Exception) -> None:
         word = said.split("'")[1]
         close = difflib.get_close_matches(word, context.command.list_commands(context), 1)
         said = f"there is no `{word}`" + (f"; did you mean `{close[0]}`?" if close else "")
-    print(f"error: {said}", file=sys.stderr)
+    print(f"error: {said.replace('Value error, ', '')}", file=sys.stderr)
 
 
 if __name__ == "__main__":

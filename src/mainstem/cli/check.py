@@ -10,6 +10,7 @@ import typer
 
 from mainstem.cli import show
 from mainstem.cli.app import Environment, FileArgument, Output, OutputOption, Settings, app, examples, opened
+from mainstem.cli.screen import near
 
 
 @app.command(epilog=examples("mainstem check greenhouse.yaml", "mainstem check --output json"))
@@ -20,7 +21,7 @@ def check(file: FileArgument = None, environment: Environment = None, output: Ou
     problems = pipeline.check()
     if output is Output.table:
         for problem in problems:
-            print(f"{problem.file}:{problem.line}:{problem.column}: {problem.what} [{problem.code}]")
+            print(near(f"{problem.file}:{problem.line}:{problem.column}: {problem.what} [{problem.code}]"))
             for text in (problem.why, problem.fix):
                 if text:
                     print("    " + text.replace("\n", "\n    "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +78,8 @@ def _chosen(ids: list[str] | None, step: str | None, reason: str | None, rule: s
 
 
 def _report(kind: str, done: dict[str, Any], output: Output) -> None:
+    if not any(done.values()):
+        print("no open record is meant by this; `mainstem quarantine list` shows those that there are", file=sys.stderr)
     if output is Output.table:
         show.fields(done.items())
     else:

@@ -79,12 +79,17 @@ def watching(quiet: bool = False, verbose: bool = False) -> Iterator[Screen]:
             screen.clear()
 
 
+def near(text: str) -> str:
+    """The same with paths as they are seen from the present folder, where the editor and the shell look for them."""
+    return text.replace(os.getcwd() + os.sep, "")
+
+
 def complain(error: MainstemError) -> None:
     """Print an error: what, where, why, what to do, and its code."""
-    lines = [f"error: {error.what}"]
+    lines = [f"error: {near(error.what)}"]
     for word, text in (("where", error.where), ("why", error.why), ("do", error.fix)):
         if text:
-            first, *rest = str(text).splitlines() or [""]
+            first, *rest = near(str(text)).splitlines() or [""]
             lines += [f"  {word + ':':7}{first}", *(" " * 9 + line for line in rest)]
     lines.append(f"  {'code:':7}{error.code}   (mainstem explain {error.code})")
     if isinstance(error, Bug):

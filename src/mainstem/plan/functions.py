@@ -353,7 +353,16 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 
 
+# what other dialects and languages call them
+_ELSEWHERE = {
+    "average": "avg", "nvl": "coalesce", "isnull": "coalesce", "percentile": "quantile_cont", "percentile_cont": "quantile_cont",
+    "stdev": "stddev", "std": "stddev", "size": "length", "to_date": "strptime", "date_format": "strftime",
+    "collect_list": "list",
+}
+
+
 def suggestion(name: str) -> str:
     """What a person may have meant by an unknown function; empty if nothing is near."""
-    close = difflib.get_close_matches(name.lower(), FUNCTIONS, 1, 0.7)
-    return f"did you mean `{close[0]}`?" if close else "the manual lists every function that SQL may call"
+    known = _ELSEWHERE.get(name.lower())
+    close = [known] if known else difflib.get_close_matches(name.lower(), FUNCTIONS, 1, 0.7)
+    return f"did you mean `{close[0]}`?" if close else "docs/functions.md lists every function that SQL may call"

@@ -37,7 +37,7 @@ def home_of(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple
         _inherit(opened, home, new)
     elif home is not None and accept == "rebuild":
         home = _anew(opened, home, clock, new, "rebuild")
-    elif home is not None and accept == "reset" and home.epochs("prepared"):
+    elif home is not None and accept == "reset" and (home.epochs("prepared") or home.epochs("plan")):
         home = _anew(opened, home, clock, new, "reset")
     elif home is not None:
         refuse_breaking(opened, home, new)

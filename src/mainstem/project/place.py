@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -134,12 +135,14 @@ def locate(path: str | os.PathLike[str] | None, environment: str | None, flags: 
     start = Path(path or ".").absolute()
     file = _pipeline_file(start) if start.is_dir() else start
     if not file.is_file():
-        near = ", ".join(sorted(entry.name for entry in file.parent.glob("*.y*ml"))) if file.parent.is_dir() else ""
+        there = sorted(entry.name for entry in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
+        close = difflib.get_close_matches(file.name, there, 1) or [name for name in there if name.startswith(f"{file.name}.")]
         raise SpecError(
             "spec.no_file",
             f"there is no file {file.name}",
             where=str(file.parent),
-            fix=f"files there: {near}" if near else "`mainstem init` makes a project to start from",
+            why=f"files there: {', '.join(there)}" if there else "",
+            fix=f"did you mean {close[0]}?" if close else "`mainstem init` makes a project to start from",
         )
     folder = next((parent for parent in file.parents if (parent / "mainstem.yaml").is_file()), file.parent)
     return Opened(file, folder, environment or os.environ.get("MAINSTEM_ENV", "default"), dict(flags))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines import journal
@@ -116,14 +117,18 @@ def _table(site: Any, table: Any) -> Any:
 def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
     """A query over `relations`; only those that it names are read."""
     from mainstem.engines.kernels.duck import query
-    from mainstem.plan.sql import relations as named
+    from mainstem.plan.sql import asked
 
     found = relations(opened, at)
-    wanted = set(named(text))
+    wanted = set(asked(text))
     unknown = sorted(wanted - set(found))
     if unknown:
+        close = difflib.get_close_matches(unknown[0], found, 1)
         raise SpecError(
-            "read.unknown", f"there is nothing called {unknown[0]!r} to read", fix=f"there are: {', '.join(sorted(found))}"
+            "read.unknown",
+            f"there is nothing called {unknown[0]!r} to read",
+            why=f"there are: {', '.join(sorted(found))}",
+            fix=f"did you mean {close[0]!r}?" if close else "take one of these",
         )
     try:
         return query(text, **{name: found[name]() for name in wanted})

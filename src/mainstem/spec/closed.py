@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mainstem.spec.problems import Marks, Path, Problem, suggest
+from mainstem.spec.written import NAME
 
 _SHAPES = {"string_type": "a text", "dict_type": "a mapping", "model_type": "a mapping", "model_attributes_type": "a mapping",
            "list_type": "a list", "tuple_type": "a list", "set_type": "a list", "int_type": "a whole number",
@@ -68,12 +69,16 @@ def _one(kind: Any, path: Path, where: Path, marks: Marks, error: Mapping[str, A
             return unknown(str(where[-1]), _keys(kind, where[:-1]), place, marks)
         case "missing":
             return marks.problem("spec.missing_key", f"`{where[-1]}` is missing", place, at_key=True,
-                                 why=_about(kind, where), fix=f"add `{where[-1]}: ...`")
+                                 why=_about(kind, where), fix=_example(kind, where))
         case "literal_error" | "enum":
             known = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             return marks.problem("spec.value", f"{name} cannot be {_shown(error['input'])}", place,
                                  why=f"it is one of {', '.join(known)}" if known else "",
                                  fix=suggest(str(error["input"]), known, " ").strip())
+        case "string_pattern_mismatch":
+            return marks.problem("spec.value", f"{name} cannot be {_shown(error['input'])}", place, why=_about(kind, where),
+                                 fix=_example(kind, where, "write") if context.get("pattern") != NAME else
+                                 "write lower case letters, digits and _, beginning with a letter")
         case "value_error" | "assertion_error":
             said = str(context.get("error", error["msg"]))
             what, _, fix = said.partition("; ")
@@ -174,6 +179,16 @@ def _keys(kind: Any, where: Path) -> list[str]:
 
 def _about(kind: Any, where: Path) -> str:
     return next((str(schema["description"]) for schema in _property(kind, where) if "description" in schema), "")
+
+
+def _example(kind: Any, where: Path, verb: str = "add") -> str:
+    """What may be written, taken from the model: its few words, its example, else the key alone."""
+    for schema in _property(kind, where):
+        words = [f"`{where[-1]}: {word}`" for word in (*schema.get("enum", ()), *schema.get("examples", ())[:1])
+                 if isinstance(word, str | int)]
+        if words:
+            return f"{verb} {' or '.join(words)}"
+    return f"{verb} `{where[-1]}: ...`"
 
 
 def _property(kind: Any, where: Path) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def entry(desk: Desk, written: Any, group: str, data: Any, path: Path) -> tuple[
     beside = {key: value for key, value in data.items() if key not in own and key not in chosen}
     if len(chosen) > 1:
         desk.tell("spec.many_connectors", f"`{path[-1]}` has {' and '.join(f'`{key}`' for key in chosen)}", (*path, chosen[1]),
-                  at_key=True, why=f"it takes exactly one {_WHAT[group]}", fix="make two of it")
+                  at_key=True, why=f"it takes exactly one {_WHAT[group]}", fix=f"make two {_WHAT[group]}s of it")
     if not chosen:
         no_kind(desk, group, beside, own, path)
         beside = {}

@@ -94,4 +94,4 @@ def tidy(name: str) -> str:
 
 
 def _renamed(name: str, better: str) -> str:
-    return f"call it `{better}` and say `path: {name}`: {{type: ..., path: {name}}}"
+    return f"write `{better}: {{type: ..., path: {name}}}`: called `{better}`, found under `{name}`"

@@ -196,7 +196,7 @@ def read(folder: str | File, environment: str, environ: Mapping[str, str],
             layers.said(name, path, environ[name])
     for name, value in flags.items():
         if value is not None:
-            layers.said(f"--{name.replace('_', '-')}", tuple(name.split(".")), value)
+            layers.said(f"--set {name}", tuple(name.split(".")), value)
     if layers.problems:
         return None, tuple(sorted(layers.problems))
     values, problems = closed.validate(OverlayWritten, layers.merged, (), Marks())

@@ -155,8 +155,16 @@ def diagnose(error: Any, events: Sequence[Any], lines: Sequence[str]) -> Finding
             return at(Trap("spec.comment", "a comment ended the value, this line is left over",
                            "a comment cannot stand inside a value of several lines"), commented, lines[commented].index(" #") + 1,
                       last.start_mark.line)
-    return at(Trap("spec.yaml", "the YAML breaks off here", f"{around}: {said}" if around else said,
-                   "look at indentation, brackets and quotes of this line and the one above"))
+    return at(_broken(said, around, column, context))
+
+
+def _broken(said: str, around: str, column: int, context: Any) -> Trap:
+    """The parser's own words, where nothing better is known."""
+    if "expected <block end>" in said and context and column != context.column:
+        return Trap("spec.yaml", "this line is indented otherwise than its neighbours",
+                    f"they begin in column {context.column + 1}, as line {context.line + 1} does", "give it their indentation")
+    return Trap("spec.yaml", "the YAML breaks off here", f"{around}: {said}" if around else said,
+                "look at indentation, brackets and quotes of this line and the one above")
 
 
 def _first_sign(said: str, around: str, text: str, column: int, context: Any, line: int) -> tuple[Trap, int] | None:

@@ -19,6 +19,7 @@ class PythonOptions(plugs.Options):
     """The function takes a `pyarrow.Table` and returns one. It must give f(a + b) = f(a) + f(b): it sees rows in any cut."""
 
     call: str = Field(
+        examples=["comfort:felt"],
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="`module:function`; modules beside the pipeline file are found"
     )
     rows: Literal["same", "fewer", "any"] = Field(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
     from mainstem.plan.sql.fromclause import Across
-    from mainstem.plan.sql.held import Held, relations, renamed, whole
+    from mainstem.plan.sql.held import Held, asked, relations, renamed, whole
     from mainstem.plan.sql.identity import child, numbered, renumbered
     from mainstem.plan.sql.lineage import sources
     from mainstem.plan.sql.names import literal, quote
@@ -38,6 +38,7 @@ __all__ = [
     "Query",
     "Relation",
     "Rows",
+    "asked",
     "child",
     "computed",
     "grouped",
@@ -92,6 +93,7 @@ _HOMES = {
     "text": ("AT",),
     "held": (
         "Held",
+        "asked",
         "relations",
         "renamed",
         "whole",

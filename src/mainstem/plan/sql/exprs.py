@@ -192,7 +192,7 @@ def _only_aggregates(name: str, tree: exp.Expression, free: set[str]) -> None:
         if parent is None:
             raise SpecError(
                 "sql.not_aggregated",
-                f"`{node.name}` in `{name}` is not in an aggregate",
+                f"`{node.name}`{f' in `{name}`' if name != node.name else ''} is not in an aggregate",
                 why="a group has many rows and this would be one of them",
                 fix=f"write first({node.name}) or avg({node.name}), or add it to `by:`",
             )

@@ -31,8 +31,24 @@ class Held:
 
 
 def relations(query: str) -> tuple[str, ...]:
-    """The relations that a query names, without those that it makes itself."""
-    tree = text.parse(query)
+    """The relations that a query of a pipeline names, without those that it makes itself."""
+    return _relations(text.parse(query))
+
+
+def asked(query: str) -> tuple[str, ...]:
+    """The relations that a reader's query names: it may call any function of DuckDB, but only read. SpecError otherwise."""
+    trees = text.read(query)
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query | exp.Describe | exp.Summarize | exp.Pivot | exp.Values):
+        raise SpecError(
+            "read.bad_query",
+            "this is not one query",
+            why="here things are only read, and one query has one answer",
+            fix="write one SELECT, FROM, DESCRIBE or SUMMARIZE",
+        )
+    return _relations(trees[0])
+
+
+def _relations(tree: exp.Expression) -> tuple[str, ...]:
     made = {one.alias.lower() for one in tree.find_all(exp.CTE)}
     return tuple(
         dict.fromkeys(

@@ -49,21 +49,31 @@ def trust(text: str) -> exp.Expression:
     return _DUCKDB.parser().parse(_DUCKDB.tokenize(text), text)[0]
 
 
+def read(text: str) -> list[exp.Expression]:
+    """The statements of a text that has not passed the gate; SpecError if it cannot be read."""
+    return _trees("\n" + text, gate=False)
+
+
 def _parse(text: str) -> exp.Expression:
+    trees = _trees(text, gate=True)
+    if len(trees) != 1:
+        raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
+    _determinism(trees[0])
+    return trees[0]
+
+
+def _trees(text: str, gate: bool) -> list[exp.Expression]:
     try:
         tokens = _DUCKDB.tokenize(text)
-        _functions(tokens)
-        trees = [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
+        if gate:
+            _functions(tokens)
+        return [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise _syntax(error) from error
     except TokenError as error:
         raise SpecError(
             "sql.syntax", "this SQL cannot be read", why=_first_line(str(error)), fix="close every quote and comment"
         ) from error
-    if len(trees) != 1:
-        raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
-    _determinism(trees[0])
-    return trees[0]
 
 
 def expressions(text: str) -> list[exp.Expression]:
