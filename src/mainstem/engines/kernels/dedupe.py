@@ -107,24 +107,40 @@ def _judge(new: pa.Table, keyed: np.ndarray, hashes: np.ndarray, known: pa.Table
 
 
 def _repeated(hashes: np.ndarray) -> np.ndarray:
-    """Which values occur more than once."""
-    ordered = np.sort(hashes)
-    return _among(hashes, np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+    """Which values occur more than once: only those that share their low bits with another are compared as a whole."""
+    found = np.zeros(len(hashes), bool)
+    slot = (hashes & _low(len(hashes), 3)).astype(np.int64)
+    winner = np.zeros(int(slot.max(initial=0)) + 1, np.int32)
+    winner[slot] = np.arange(len(hashes), dtype=np.int32)
+    lost = np.flatnonzero(winner[slot] != np.arange(len(hashes)))      # a later row took the place of these
+    if len(lost):
+        rows = np.union1d(lost, winner[slot[lost]])
+        _, which, count = np.unique(hashes[rows], return_inverse=True, return_counts=True)
+        found[rows] = count[which] > 1
+    return found
 
 
 def _among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of these hashes are among the others: their low bits leave few of them to be looked for one by one."""
+    """Which of these hashes are among the others: their low bits leave few of either to be compared as a whole."""
     found = np.zeros(len(hashes), bool)
     if not len(others) or not len(hashes):
         return found
-    low = np.uint64((1 << min(max(len(others).bit_length() + 5, 12), 25)) - 1)
+    low = _low(len(others), 5)
     marked = np.zeros(int(low) + 1, bool)
     marked[others & low] = True
     maybe = np.flatnonzero(marked[hashes & low])
-    if len(maybe):
-        ordered, asked = np.sort(others), hashes[maybe]
-        found[maybe] = ordered[np.minimum(np.searchsorted(ordered, asked), len(ordered) - 1)] == asked
+    asked = hashes[maybe]
+    if len(maybe) < len(others) // 2:
+        marked[:] = False
+        marked[asked & low] = True
+        others = others[marked[others & low]]
+    found[maybe] = np.isin(asked, others)
     return found
+
+
+def _low(count: int, spare: int) -> np.uint64:
+    """A mask of so many low bits that `count` hashes mostly differ in them."""
+    return np.uint64((1 << min(max(count.bit_length() + spare, 12), 25)) - 1)
 
 
 def _largest_before(ids: np.ndarray, times: np.ndarray) -> np.ndarray:
