@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from mainstem.engines.contract import File
-from mainstem.engines.journal import Journal, Manifest, Prepared
+from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
 
 KEEP_EPOCHS = 64  # finished epochs whose plan, prepared and manifest stay
 _EVERY = 16
@@ -45,3 +46,32 @@ def journal(home: Journal, done: Manifest | None, keep: int = KEEP_EPOCHS, now: 
     for leftover in home.folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
     return gone
+
+
+def unnamed(work: Path, before: int) -> tuple[int, int, int]:
+    """Drop releases and pinned tables that no journal names, and files that a killed writer left; how many of each.
+
+    Only under the lease. What is younger than `before` (microseconds UTC) stays: somebody may be about to name it.
+    """
+    releases, pinned = set(), set()
+    for home in incarnations(work):
+        for epoch in home.epochs("plan"):
+            plan = home.plan(epoch)
+            releases.add(plan.release)
+            pinned |= {table["path"] for table in plan.tables.values()}
+        for epoch in home.epochs("prepared"):
+            prepared = home.prepared(epoch)
+            releases.add(prepared.release)
+            pinned |= {table["path"] for table in prepared.tables.values()}
+        releases |= {home.manifest(epoch).release for epoch in home.epochs("manifest")}
+    counts = [0, 0, 0]
+    for place, (paths, named) in enumerate((
+        ((work / "releases").glob("*"), {str(work / "releases" / name) for name in releases}),
+        ((work / "tables").glob("*.arrow"), pinned),
+        ((path for path in work.rglob(".*.tmp") if not path.name.startswith(".lease-")), set()),
+    )):
+        for path in list(paths):
+            if str(path) not in named and path.stat().st_mtime_ns // 1000 <= before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                counts[place] += 1
+    return counts[0], counts[1], counts[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from mainstem import durable
@@ -10,6 +9,7 @@ from mainstem.clock import SystemClock
 from mainstem.engines import journal, sweep
 from mainstem.engines.lease import Lease
 from mainstem.errors import RefusedError
+from mainstem.project import release
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -31,36 +31,47 @@ def maintain(opened: Opened, dry_run: bool) -> dict[str, Any]:
         prepared, manifests = home.epochs("prepared"), home.epochs("manifest")
         head = home.prepared(prepared[-1]) if prepared else None
         done = home.manifest(manifests[-1]) if manifests else None
-        report["state_orphans"] = sweep.orphans(opened.work, head)
+        if head is not None:                  # without one, a reset died half-way: the next run takes the state over
+            report["state_orphans"] = sweep.orphans(opened.work, head)
         report["journal_files"] = sweep.journal(home, done, opened.settings.retention_epochs, now=True)
-        report["spool_files"] = 0
-        kept = sorted(
-            {
-                manifest.outputs[name]["version"]
-                for number in home.epochs("manifest")
-                for manifest in [home.manifest(number)]
-                for name in manifest.outputs
-                if manifest.outputs[name]["version"] is not None
-            }
-        )
+        report["incarnations"] = _old_incarnations(opened, home)
+        old = clock.now() - opened.settings.retention_staged
+        report["releases"], report["pinned_tables"], report["leftovers"] = sweep.unnamed(opened.work, old)
         if done is not None:
+            kept = _versions(home)
             staged = [file.path for epoch in home.epochs("prepared") if epoch > done.epoch
                       for files in home.prepared(epoch).outputs.values() for file in files]
-            for name, sink in opened.site().sinks().items():
+            for name, sink in opened.site(release.plan_of(opened.work, done.release)).sinks().items():
                 if sink.identity() is not None:
-                    report[f"output {name}"] = dict(sink.maintain(kept, opened.settings.retention_versions, clock.now(), staged))
-        report["incarnations"] = _old_incarnations(opened, home)
+                    versions = kept.get(name, [])
+                    report[f"output {name}"] = dict(sink.maintain(versions, opened.settings.retention_versions, clock.now(), staged))
         return report
     finally:
         lease.release()
 
 
+def _versions(home: journal.Journal) -> dict[str, list[int]]:
+    """The versions of each output that a manifest names, which a reader may ask for."""
+    found: dict[str, set[int]] = {}
+    for number in home.epochs("manifest"):
+        for name, fact in home.manifest(number).outputs.items():
+            if fact["version"] is not None:
+                found.setdefault(name, set()).add(fact["version"])
+    return {name: sorted(versions) for name, versions in found.items()}
+
+
 def _old_incarnations(opened: Opened, home: journal.Journal) -> int:
-    """Closed incarnations but the newest: their journals are history that the ledger has."""
-    closed = [old for old in journal.incarnations(opened.work) if old.incarnation != home.incarnation][:-1]
-    for old in closed:
-        shutil.rmtree(old.folder)
-    return len(closed)
+    """Closed incarnations but the newest: their journals are history that the ledger has; how many files went.
+
+    That they were here stays on record: their names are in the tables that they wrote last.
+    """
+    gone = 0
+    for old in [old for old in journal.incarnations(opened.work) if old.incarnation != home.incarnation][:-1]:
+        for path in old.folder.iterdir():
+            if path.name != "birth.json":
+                path.unlink()
+                gone += 1
+    return gone
 
 
 def reset(opened: Opened, dry_run: bool) -> dict[str, Any]:
