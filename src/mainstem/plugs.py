@@ -218,8 +218,11 @@ class Sink(Protocol):
     def __init__(self, options: Any, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
                  scope: Scope) -> None: ...
 
-    def prepare(self) -> str:
-        """Make the destination if it is missing, check its schema; its identity (a table id)."""
+    def prepare(self, add_columns: bool = False) -> str:
+        """Make the destination if it is missing, check its schema; its identity (a table id).
+
+        `add_columns`: it may get columns that it lacks (older rows have NULL there).
+        """
 
     def stage(self, rows: pa.Table, name: str) -> Staged:
         """Write one data file (name unique: it has an attempt id), fsynced, invisible to readers."""

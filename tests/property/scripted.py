@@ -132,7 +132,7 @@ class Kept:
         self.commits: list[tuple[int, list[str]]] = []
         self._names = itertools.count()
 
-    def prepare(self) -> str:
+    def prepare(self, add_columns: bool = False) -> str:  # noqa: ARG002
         return "kept"
 
     def stage(self, rows: pa.Table, name: str) -> Staged:
@@ -151,6 +151,9 @@ class Kept:
 
     def identity(self) -> str | None:
         return "kept"
+
+    def writer(self) -> None:
+        return None
 
     def rows(self) -> list[dict[str, Any]]:
         return [row for _, paths in self.commits for path in paths for row in self.staged[path].to_pylist()]

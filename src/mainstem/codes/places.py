@@ -178,6 +178,11 @@ PAGES = {
         "the table is gone, or another one is in its place",
         "It was deleted or made anew while the pipeline had rows in it. Going on would leave a table without its past.",
         "Restore the table, or start anew with `mainstem run --accept rebuild`."),
+    "sink.foreign": Code(
+        "the table is written by another pipeline",
+        "One table has one writer: it commits exactly once under its own transactions, and a reset or rebuild replaces its rows. "
+        "Two pipelines in one table would take each other's rows away.",
+        "Give each pipeline a table of its own and bring them together where they are read."),
     # ---- the disk ----------------------------------------------------------------------------------------------------
     "disk.full": Code(
         "the disk is full",

@@ -67,7 +67,7 @@ class Folder:
 
     # ------------------------------------------------------------------------------------------------- prepare
 
-    def prepare(self) -> str:
+    def prepare(self, add_columns: bool = False) -> str:  # noqa: ARG002
         """Make the folder if it is missing, compare format and columns if it is there; its id."""
         durable.folder(self.staged)
         mine = {"format": self.format.kind, "columns": {column.name: str(column.type) for column in self.columns}}

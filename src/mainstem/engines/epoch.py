@@ -59,19 +59,24 @@ class Epochs:
         return self.journal.plan(plans[-1]) if plans and plans[-1] == self.number else None
 
     def plan(self, plan: EpochPlan) -> EpochPlan:
-        """1: fix what the epoch reads."""
+        """1: fix what the epoch reads. Destinations are made and compared before it, so that no plan is stuck behind them."""
         self.lease.check()
+        self._prepare()
         self.journal.publish("plan", plan.epoch, plan)
         signals.at("epoch.planned", epoch=plan.epoch)
         return plan
 
+    def _prepare(self) -> None:
+        """Make missing destinations; those that this pipeline wrote may get the columns that a compatible edit adds."""
+        if not self._ready:
+            for sink in self.site.sinks().values():
+                sink.prepare(add_columns=bool(sink.identity() and sink.writer()))
+            self._ready = True
+
     def run(self, plan: EpochPlan, last: bool = False) -> Prepared:
         """2 to 4: read and compute, judge, and decide."""
         began = self.clock.monotonic()
-        if not self._ready:
-            for sink in self.site.sinks().values():
-                sink.prepare()
-            self._ready = True
+        self._prepare()
         reports = self.engine.run(self.site.plan, plan, self.site)
         signals.at("epoch.ran", epoch=plan.epoch)
         prepared = judge(self.site.plan, plan, reports, self.head)
@@ -213,7 +218,7 @@ class Epochs:
         waiting = self.head.epoch if self.head and self.head.last else 0
         for name, sink in self.site.sinks().items():
             there, before = sink.identity(), published.get(name)
-            if there and not self.fresh:
+            if there:
                 self._our_own(name, sink, known)
             if before is not None and before["version"] is not None and there != before["identity"]:
                 raise RefusedError(
@@ -243,10 +248,21 @@ class Epochs:
                 )
 
     def _our_own(self, name: str, sink: Any, known: Sequence[str]) -> None:
-        """A table that an incarnation wrote whose journal is not here means that the state folder was lost."""
+        """A table that an incarnation wrote whose journal is not here means that the state folder was lost.
+
+        One that another pipeline wrote is refused: a reset of one would take the other's rows with it.
+        """
         place, facts = self.site.place, sink.writer() or {}
+        if facts and (facts["pipeline"], facts["environment"]) != (place.pipeline, place.environment):
+            raise RefusedError(
+                "sink.foreign",
+                f"the table of output {name} is written by pipeline {facts['pipeline']} ({facts['environment']})",
+                where=name,
+                why="one table has one writer: a reset or rebuild of either would replace the rows of both",
+                fix="give this output a table of its own, and bring the two together where they are read",
+            )
         ours = (facts.get("pipeline"), facts.get("environment")) == (place.pipeline, place.environment)
-        if ours and facts["incarnation"] not in known:
+        if ours and not self.fresh and facts["incarnation"] not in known:
             raise RefusedError(
                 "checkpoint.lost",
                 f"output {name} was written up to epoch {facts['epoch']} by a run whose journal is not here",

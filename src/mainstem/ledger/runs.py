@@ -32,7 +32,10 @@ def start(store: Store, *, run_id: str, pipeline: str, environment: str, incarna
     """A run begins (it holds the lease): whoever was still running this pipeline is known to be dead."""
     with store.write() as connection:
         mine = (tables.runs.c.pipeline == pipeline, tables.runs.c.environment == environment, tables.runs.c.ended.is_(None))
-        connection.execute(update(tables.runs).where(*mine).values(ended=moment(started), why="died"))
+        here, theirs = tables.epochs.c, tables.epochs.c.run_id == tables.runs.c.run_id
+        finished = {name: select(func.coalesce(func.sum(count), 0)).where(theirs).scalar_subquery()
+                    for name, count in (("rows", here.rows), ("epochs", here.epoch - here.first + 1))}
+        connection.execute(update(tables.runs).where(*mine).values(ended=moment(started), why="died", **finished))
         connection.execute(insert(tables.runs).values(
             run_id=run_id, pipeline=pipeline, environment=environment, incarnation=incarnation, release=release,
             started=moment(started), engine=engine, host=host, pid=pid, epochs=0, rows=0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mainstem import durable
+from mainstem import durable, signals
 from mainstem.clock import Clock
 from mainstem.engines import journal
 from mainstem.engines.epoch import Epochs
@@ -116,6 +116,9 @@ def _inherit(opened: Opened, home: Journal, new: str) -> None:
     before, last = found
     old, plan = release.plan_of(opened.work, last.release), opened.plan
     same = {fold.name for fold in plan.of(Fold) if old.prints.get(fold.name) == plan.prints.get(fold.name)}
+    for fold, rows in sorted(last.held.items()):
+        if fold not in same:
+            signals.tell("log", level="warning", message=f"{sum(rows.values())} rows that waited in {fold} are given up with its state")
     manifests = before.epochs("manifest")
     if manifests and not home.epochs("manifest"):
         done, kept = before.manifest(manifests[-1]), _outputs_kept(old, plan)

@@ -46,7 +46,7 @@ def manifest_at(opened: Opened, at: str | None) -> Manifest | None:
 
 def _wanted(at: str) -> Any:
     if at.isdigit():
-        return lambda manifest: manifest.epoch == int(at)
+        return lambda manifest: manifest.epoch <= int(at)      # the state as of epoch N: the newest that was complete by then
     try:
         moment = dt.datetime.fromisoformat(at)
     except ValueError as error:

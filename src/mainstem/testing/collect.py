@@ -70,7 +70,7 @@ class Collect:
         found = [folder for folder in cls.shelves if folder.endswith(f"/collected/{pipeline}/{name}")]
         return [row for folder in found for row in _rows_of(cls.shelves[folder].commits)]
 
-    def prepare(self) -> str:
+    def prepare(self, add_columns: bool = False) -> str:  # noqa: ARG002
         durable.folder(self.folder)
         if not self.options.durable:
             self.shelves.setdefault(str(self.folder), Shelf())
