@@ -62,7 +62,7 @@ def test_a_column_that_a_compatible_edit_adds_is_null_in_older_rows(tmp_path: Pa
     project.open(written(tmp_path)).run()
     feed(tmp_path, 2, 10)
     pipeline = project.open(written(tmp_path, more=", count(*) * 2 AS twice"))
-    assert [change.kind for change in pipeline.plan().changes if change.node == "minutes"] == ["compatible"]
+    assert {change.kind for change in pipeline.plan().changes if change.node == "minutes"} == {"compatible"}
     pipeline.run(flush=True)
     rows = {row["window_start"].minute: row for row in pipeline.read("minutes").to_pylist()}
     assert len(rows) == 20
