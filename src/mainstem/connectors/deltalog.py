@@ -145,7 +145,7 @@ class Log:
             for entry in self.entries(version):
                 facts = {name.removeprefix("mainstem."): str(value) for name, value in entry.get("commitInfo", {}).items()
                          if name.startswith("mainstem.")}
-                if facts:
+                if "incarnation" in facts:                # upkeep signs its commits too, and is nobody's writer
                     return facts
         return None
 
