@@ -1,4 +1,7 @@
-"""Many epochs (three thousand in tests/soak), killed attempts, old releases: what stays is bounded, and whatever a recovery or a reader needs stays."""
+"""Many epochs, killed attempts, old releases: what stays is bounded, and what a recovery or a reader needs stays.
+
+Three thousand epochs are in tests/soak.
+"""
 
 from __future__ import annotations
 

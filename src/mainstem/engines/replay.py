@@ -93,7 +93,8 @@ def pinned(site: Site, source: str, progress: Mapping[str, Any] | None, rows: pa
         facts.append(json.dumps(dict(chunk.facts)))
         paths.append(chunk.path)
         arrivals.append(None if chunk.clock is None else int(chunk.clock[0]))
-    for name, values, kind in (("_data", data, pa.binary()), ("_start", starts, pa.int64()), ("_facts", facts, pa.string()), ("_path", paths, pa.string()),
+    for name, values, kind in (("_data", data, pa.binary()), ("_start", starts, pa.int64()),
+                               ("_facts", facts, pa.string()), ("_path", paths, pa.string()),
                                ("_arrival", arrivals, pa.int64())):
         rows = rows.append_column(name, pa.array(values, kind))
     return rows
