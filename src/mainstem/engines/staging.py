@@ -84,6 +84,11 @@ class StateCache:
                 return self._tables[path]
         return None
 
+    def drop(self, path: str) -> None:
+        with self._lock:
+            if path in self._tables:
+                self._bytes -= self._tables.pop(path).nbytes
+
 
 _cache = StateCache()
 
@@ -91,6 +96,11 @@ _cache = StateCache()
 def remember(root: Path, file: File, rows: pa.Table) -> None:
     """Keep in memory what was just written."""
     _cache.put(str(root / file.path), rows)
+
+
+def forget(root: Path, path: str) -> None:
+    """A state file is gone for good: no memory for it."""
+    _cache.drop(str(root / path))
 
 
 def load_state(root: Path, files: Sequence[File], low: int, high: int, before: int, schema: pa.Schema) -> pa.Table:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from mainstem.engines import staging
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
 
@@ -19,6 +20,7 @@ def state(work: Path, before: Iterable[File], now: Iterable[File]) -> int:
     gone = [file.path for file in before if file.path not in alive]
     for path in gone:
         (work / path).unlink(missing_ok=True)
+        staging.forget(work, path)
     return len(gone)
 
 

@@ -18,14 +18,15 @@ from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.planning import Planner, Wish
-from mainstem.errors import SpecError, UserCodeError
+from mainstem.errors import SpecError, TransientError, UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
-from mainstem.project import history, incarnation, release
+from mainstem.project import history, incarnation, release, upkeep
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
+_UPKEEP = 256  # published epochs between two looks at the tables: compaction and vacuum
 _WAIT = 0.1  # seconds between looks at a source that has nothing new
 
 
@@ -236,9 +237,18 @@ class _Runner:
                 mine[what] = mine.get(what, 0) + count
         self.files += plan.outcomes
         sweep.state(self.opened.work, plan.state, prepared.state)
-        loop.finish()
+        done = loop.finish()
         sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
+        if done is not None and done.epoch == plan.epoch and plan.epoch % _UPKEEP == 0:
+            self._tidy(loop)
         signals.tell("run.progress", epoch=plan.epoch, rows=self.rows, seconds=prepared.seconds)
+
+    def _tidy(self, loop: Epochs) -> None:
+        """Keep the tables of a run that commits again and again quick to open; another writer in the way is no harm."""
+        try:
+            upkeep.tables(self.opened, self.home, loop.site, self.clock.now())
+        except TransientError as error:
+            signals.tell("log", level="warning", message=f"tables are tidied up later: {error}")
 
     def _over_limit(self) -> bool:
         limits = self.opened.plan.limits

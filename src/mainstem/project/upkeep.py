@@ -12,6 +12,7 @@ from mainstem.errors import RefusedError
 from mainstem.project import release
 
 if TYPE_CHECKING:
+    from mainstem.engines.site import Site
     from mainstem.project.place import Opened
 
 _DAY = 86_400_000_000
@@ -38,16 +39,23 @@ def maintain(opened: Opened, dry_run: bool) -> dict[str, Any]:
         old = clock.now() - opened.settings.retention_staged
         report["releases"], report["pinned_tables"], report["leftovers"] = sweep.unnamed(opened.work, old)
         if done is not None:
-            kept = _versions(home)
-            staged = [file.path for epoch in home.epochs("prepared") if epoch > done.epoch
-                      for files in home.prepared(epoch).outputs.values() for file in files]
-            for name, sink in opened.site(release.plan_of(opened.work, done.release)).sinks().items():
-                if sink.identity() is not None:
-                    versions = kept.get(name, [])
-                    report[f"output {name}"] = dict(sink.maintain(versions, opened.settings.retention_versions, clock.now(), staged))
+            site = opened.site(release.plan_of(opened.work, done.release))
+            report |= {f"output {name}": found for name, found in tables(opened, home, site, clock.now()).items()}
         return report
     finally:
         lease.release()
+
+
+def tables(opened: Opened, home: journal.Journal, site: Site, now: int) -> dict[str, dict[str, int]]:
+    """Compact and vacuum every table of this plan, under the lease; what was done to each.
+
+    Every version that a manifest names stays readable, and every staged file that waits for its commit stays.
+    """
+    kept, done = _versions(home), home.epochs("manifest")[-1]
+    staged = [file.path for epoch in home.epochs("prepared") if epoch > done
+              for files in home.prepared(epoch).outputs.values() for file in files]
+    return {name: dict(sink.maintain(kept.get(name, []), opened.settings.retention_versions, now, staged))
+            for name, sink in site.sinks().items() if sink.identity() is not None}
 
 
 def _versions(home: journal.Journal) -> dict[str, list[int]]:
