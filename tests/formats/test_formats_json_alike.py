@@ -23,7 +23,7 @@ SPOILS = (lambda line: line[:-1], lambda line: line.replace(":", ": ", 1), lambd
           lambda line: line.replace("{", "[", 1), lambda line: line.replace('"n"', '"id"'), lambda line: line.replace(",", " ,", 1))
 
 
-def both(data: bytes, unknown: str = "ignore") -> None:
+def assert_both_ways_agree(data: bytes, unknown: str = "ignore") -> None:
     """Read it in both ways and compare everything."""
     plug = Json(JsonOptions(), COLUMNS, unknown)
     chunk = Chunk(data, 0)
@@ -42,7 +42,7 @@ def test_a_few_lines_differ(form: str, count: int, unknown: str, spoilt: list[tu
     lines = [form % (number, number) for number in range(count)]
     for place, kind in spoilt:
         lines[place % count] = SPOILS[kind](lines[place % count])
-    both("\n".join(lines).encode() + b"\n", unknown)
+    assert_both_ways_agree("\n".join(lines).encode() + b"\n", unknown)
 
 
 @pytest.mark.parametrize("form", FORMS[:2])
@@ -53,7 +53,7 @@ def test_one_byte_is_changed(form: str) -> None:
     for place in range(len(good[9])):
         line = bytearray(good[9])
         line[place] = rng.choice(b'{}[]:," \\x019.-')
-        both(b"\n".join([*good[:9], bytes(line), *good[10:]]))
+        assert_both_ways_agree(b"\n".join([*good[:9], bytes(line), *good[10:]]))
 
 
 @pytest.mark.parametrize("form", [FORMS[0], FORMS[1], FORMS[4]])

@@ -132,7 +132,7 @@ class Kept:
         self.commits: list[tuple[int, list[str]]] = []
         self._names = itertools.count()
 
-    def prepare(self, add_columns: bool = False) -> str:  # noqa: ARG002
+    def prepare(self, add_columns: bool = False) -> str:
         return "kept"
 
     def stage(self, rows: pa.Table, name: str) -> Staged:

@@ -78,7 +78,7 @@ def content(file: Path) -> dict[str, Counter[str]]:
 def plans(file: Path) -> dict[str, str]:
     """The hash of every plan-N of the one incarnation."""
     found = sorted((file.parent / ".mainstem").rglob("plan-0*.json"))
-    assert len({path.parent for path in found}) == 1
+    assert len({path.parent for path in found}) <= 1          # none yet while the tables are made
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 

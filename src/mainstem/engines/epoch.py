@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mainstem import plugs, signals
@@ -23,7 +24,7 @@ from mainstem.engines.contract import Engine, EpochPlan, File, Report
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
 from mainstem.engines.site import QUARANTINE, Site
-from mainstem.errors import Bug, RefusedError
+from mainstem.errors import Bug, MainstemError, RefusedError
 from mainstem.plan.words import Fold, Plan
 
 
@@ -77,7 +78,8 @@ class Epochs:
         """2 to 4: read and compute, judge, and decide."""
         began = self.clock.monotonic()
         self._prepare()
-        reports = self.engine.run(self.site.plan, plan, self.site)
+        with self._fenced_first():
+            reports = self.engine.run(self.site.plan, plan, self.site)
         signals.at("epoch.ran", epoch=plan.epoch)
         prepared = judge(self.site.plan, plan, reports, self.head)
         prepared.last = last or plan.publish == "epoch"
@@ -88,6 +90,15 @@ class Epochs:
         self.head = prepared
         signals.at("epoch.prepared", epoch=plan.epoch)
         return prepared
+
+    @contextlib.contextmanager
+    def _fenced_first(self) -> Iterator[None]:
+        """Who was overtaken finds files gone that its successor no longer needs: say that, not what is missing."""
+        try:
+            yield
+        except MainstemError:
+            self.lease.check()
+            raise
 
     def mark_last(self) -> None:
         """A bounded run is complete: an empty epoch says that everything up to it is to be published."""
@@ -156,7 +167,8 @@ class Epochs:
             manifest.seconds += prepared.seconds
         for name, sink in self.site.sinks().items():
             files = [file for prepared in waiting for file in prepared.outputs.get(name, [])]
-            manifest.outputs[name] = self._commit(name, sink, files, manifest, manifest.outputs.get(name))
+            with self._fenced_first():
+                manifest.outputs[name] = self._commit(name, sink, files, manifest, manifest.outputs.get(name))
         self.lease.check()
         self.journal.publish("manifest", manifest.epoch, manifest)
         self.done = manifest

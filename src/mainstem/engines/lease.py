@@ -17,7 +17,7 @@ from typing import Any
 
 from mainstem import durable
 from mainstem.clock import Clock, iso
-from mainstem.errors import ConcurrencyError, MainstemError
+from mainstem.errors import ConcurrencyError
 
 SECONDS = 15
 _NAME = re.compile(r"^lease-(\d{6})\.json$")
@@ -68,8 +68,10 @@ class Lease:
         self._renewer.start()
 
     def check(self) -> None:
-        """Stop if somebody took over."""
-        if self._lost or self._newest()[0] > self._number:
+        """Stop if somebody took over, or if the lease could not be renewed."""
+        if not self._renewer.is_alive() and not self._lost:
+            self._lost = "nobody renews it any more"
+        if self._lost or self._newest()[0] != self._number:
             raise ConcurrencyError(
                 "run.fenced",
                 "another runner took this pipeline over",
@@ -79,11 +81,13 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give the right back."""
+        """Give the right back. The file stays, void: its number is never used again."""
         self._stop.set()
         self._renewer.join()
-        if self._newest()[0] == self._number:
-            self._path(self._number).unlink(missing_ok=True)
+        if self._newest()[0] == self._number:          # need not survive a power cut: a dead holder's lease is void anyhow
+            given_back = self._folder / f".{self._path(self._number).name}.void"
+            given_back.write_text(json.dumps(self._me | {"until": 0}))
+            given_back.replace(self._path(self._number))
 
     def _path(self, number: int) -> Path:
         return self._folder / f"lease-{number:06d}.json"
@@ -111,6 +115,6 @@ class Lease:
                 return
             try:
                 durable.replace(self._path(self._number), self._content())
-            except MainstemError as error:
+            except Exception as error:  # whatever it was: who cannot renew does not own  # noqa: BLE001
                 self._lost = str(error)
                 return

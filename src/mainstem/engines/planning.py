@@ -44,7 +44,8 @@ class Planner:
 
     def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
         """plan-N, or None if there is nothing to do now."""
-        if order := next(iter(orders.pending(self.site.work)), None):
+        ready = head is not None and head.last            # what is replayed must have been published
+        if (ready or self.wish.only_orders) and (order := next(iter(orders.pending(self.site.work)), None)):
             return self._replay(order, epoch, incarnation, release, head)
         if self.wish.only_orders:
             return None

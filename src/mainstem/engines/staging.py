@@ -47,6 +47,7 @@ def write_state(root: Path, node: str, epoch: int, rows: pa.Table, low: int, hig
             writer.write_table(rows.combine_chunks())
 
     size, sha256 = durable.write(path, fill)
+    durable.sync_folder(folder)
     until = pa.compute.max(rows.column("_until")).as_py()
     return File(
         kind="state",

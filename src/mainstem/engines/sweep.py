@@ -45,8 +45,6 @@ def journal(home: Journal, done: Manifest | None, keep: int = KEEP_EPOCHS, now: 
             if epoch < done.epoch - keep:
                 home.path(kind, epoch).unlink(missing_ok=True)
                 gone += 1
-    for leftover in home.folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
     return gone
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainstem import signals
 from mainstem.clock import Clock, uuid7
 from mainstem.engines.journal import Manifest
+from mainstem.errors import TransientError
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -25,6 +27,7 @@ class History:
         self._runs, self._register, self._clock = runs, register, clock
         self._mine = {"pipeline": opened.name, "environment": opened.environment}
         self.run_id = uuid7(clock.now())
+        self._waiting: list[Manifest] = []
         self._store = store.open_store(opened.settings.ledger_url)
         runs.start(
             self._store,
@@ -42,8 +45,14 @@ class History:
         register.release(self._store, release=release, created=clock.now(), plan=plan, **self._mine)
 
     def finished(self, manifest: Manifest) -> None:
-        """Project a manifest."""
-        self._runs.project_manifest(self._store, self.run_id, msgspec.to_builtins(manifest))
+        """Project a manifest; a ledger that is away for now does not stop the data, it is caught up with the next one."""
+        self._waiting.append(manifest)
+        try:
+            for waiting in tuple(self._waiting):
+                self._runs.project_manifest(self._store, self.run_id, msgspec.to_builtins(waiting))
+                self._waiting.remove(waiting)
+        except TransientError as error:
+            signals.tell("log", level="warning", message=f"the ledger waits: {error}")
 
     def caught_up(self, manifest: Manifest) -> None:
         """Project what an earlier run finished just before it died."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mainstem import durable, signals
+from mainstem import signals
 from mainstem.clock import Clock
 from mainstem.engines import journal
 from mainstem.engines.epoch import Epochs
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
 
-def home_of(opened: Opened, clock: Clock, new: str, accept: str | None) -> tuple[Journal, bool]:
+def home_of(opened: Opened, clock: Clock, new: str, accept: str | None, lease: Lease) -> tuple[Journal, bool]:
     """The incarnation of this run, and whether its first commit replaces what is in the tables.
 
-    `new` is the release that is to run. Raises RefusedError `run.breaking` unless the edit is compatible or accepted.
+    `new` is the release that is to run; `lease` is held over all of it, so that no two runs begin one.
+    Raises RefusedError `run.breaking` unless the edit is compatible or accepted.
     """
-    durable.folder(opened.work)
     home = journal.current(opened.work)
     if home is not None and not _whole(opened, home):
         _inherit(opened, home, new)
     elif home is not None and accept == "rebuild":
-        home = _anew(opened, home, clock, new, "rebuild")
+        home = _anew(opened, home, clock, new, "rebuild", lease)
     elif home is not None and accept == "reset" and (home.epochs("prepared") or home.epochs("plan")):
-        home = _anew(opened, home, clock, new, "reset")
+        home = _anew(opened, home, clock, new, "reset", lease)
     elif home is not None:
         refuse_breaking(opened, home, new)
     else:
@@ -64,24 +64,20 @@ def refuse_breaking(opened: Opened, home: Journal, new: str) -> None:
         )
 
 
-def _anew(opened: Opened, home: Journal, clock: Clock, new: str, why: str) -> Journal:
+def _anew(opened: Opened, home: Journal, clock: Clock, new: str, why: str, lease: Lease) -> Journal:
     """Close the incarnation (its prepared epochs are finished first) and begin the next one."""
-    lease = Lease(home.folder, clock)
-    try:
-        prepared = home.epochs("prepared")
-        if prepared:
-            name = home.prepared(prepared[-1]).release
-            engine = Local(1)
-            try:
-                site = opened.site(release.plan_of(opened.work, name), release.code_of(opened.work, name))
-                epochs = Epochs(site, engine, home, lease, clock)
-                epochs.mark_last()
-                epochs.finish()
-            finally:
-                engine.close()
-        journal.close(home, why)
-    finally:
-        lease.release()
+    prepared = home.epochs("prepared")
+    if prepared:
+        name = home.prepared(prepared[-1]).release
+        engine = Local(1)
+        try:
+            site = opened.site(release.plan_of(opened.work, name), release.code_of(opened.work, name))
+            epochs = Epochs(site, engine, home, lease, clock)
+            epochs.mark_last()
+            epochs.finish()
+        finally:
+            engine.close()
+    journal.close(home, why)
     return _begin(opened, clock, new, why, [home])
 
 

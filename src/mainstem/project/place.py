@@ -16,6 +16,8 @@ from mainstem.spec import load as spec
 from mainstem.spec.problems import Problem
 
 if TYPE_CHECKING:
+    from mainstem.clock import Clock
+    from mainstem.engines.lease import Lease
     from mainstem.engines.site import Place, Site
     from mainstem.plan.words import Plan
 
@@ -90,6 +92,13 @@ class Opened:
             environment=self.environment,
             secrets=secrets(os.environ),
         )
+
+    def lease(self, clock: Clock, takeover: bool = False) -> Lease:
+        """The right to run this pipeline in this environment, whatever its incarnation."""
+        from mainstem import durable
+        from mainstem.engines.lease import Lease
+
+        return Lease(durable.folder(self.work / "lease"), clock, takeover)
 
     def site(self, plan: Plan | None = None, code: tuple[str, ...] = ()) -> Site:
         """The place where a plan's epochs run."""

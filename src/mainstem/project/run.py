@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import threading
@@ -21,7 +22,7 @@ from mainstem.engines.planning import Planner, Wish
 from mainstem.errors import SpecError, TransientError, UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
-from mainstem.project import history, incarnation, release, upkeep
+from mainstem.project import history, incarnation, release
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -90,11 +91,14 @@ def run(
 ) -> RunResult:
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
-    new = release.build(opened)
-    with Stop() as stop:
-        home, fresh = incarnation.home_of(opened, clock, new, accept)
-        lease = Lease(home.folder, clock, takeover)
+    opened.plan  # noqa: B018 (problems of the file come before anything else)
+    with Stop() as stop, contextlib.ExitStack() as open_:
+        lease = opened.lease(clock, takeover)
+        open_.callback(lease.release)
+        new = release.build(opened)
+        home, fresh = incarnation.home_of(opened, clock, new, accept, lease)
         engine = Local(opened.settings.tasks, opened.settings.memory)
+        open_.callback(engine.close)
         ledger = history.History(opened, new, home.incarnation, clock)
         try:
             result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
@@ -103,9 +107,6 @@ def run(
         except BaseException as error:
             ledger.failed(error)
             raise
-        finally:
-            engine.close()
-            lease.release()
         ledger.ended(result)
         return result
 
@@ -245,6 +246,8 @@ class _Runner:
 
     def _tidy(self, loop: Epochs) -> None:
         """Keep the tables of a run that commits again and again quick to open; another writer in the way is no harm."""
+        from mainstem.project import upkeep
+
         try:
             upkeep.tables(self.opened, self.home, loop.site, self.clock.now())
         except TransientError as error:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mainstem import durable
 from mainstem.clock import SystemClock
 from mainstem.engines import journal, sweep
-from mainstem.engines.lease import Lease
 from mainstem.errors import RefusedError
 from mainstem.project import release
 
@@ -26,7 +25,7 @@ def maintain(opened: Opened, dry_run: bool) -> dict[str, Any]:
     clock = SystemClock()
     if dry_run:
         return {"pipeline": opened.name, "files": sum(1 for path in opened.work.rglob("*") if path.is_file()), "dry_run": True}
-    lease = Lease(home.folder, clock)
+    lease = opened.lease(clock)
     try:
         report: dict[str, Any] = {"pipeline": opened.name}
         prepared, manifests = home.epochs("prepared"), home.epochs("manifest")
@@ -107,7 +106,7 @@ def reset(opened: Opened, dry_run: bool) -> dict[str, Any]:
             where=str(home.folder),
             fix="finish it with `mainstem run`, then reset; or `mainstem run --accept rebuild`",
         )
-    lease = Lease(home.folder, SystemClock())
+    lease = opened.lease(SystemClock())
     try:
         journal.close(home, "rebuild")
     finally:
