@@ -70,6 +70,20 @@ def test_a_lost_state_folder_is_refused_and_rebuild_works(tmp_path: Path) -> Non
     assert content(file) == content(clean)
 
 
+def test_a_damaged_journal_is_a_clear_stop_and_rebuild_works(tmp_path: Path) -> None:
+    file = make(tmp_path / "p")
+    run(file, each=True, max_epochs=3)
+    newest = sorted(journal(file).glob("prepared-*.json"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-40])
+    with pytest.raises(MainstemError) as caught:
+        run(file, each=True)
+    assert caught.value.code == "state.damaged"
+    run(file, each=True, accept="rebuild")
+    clean = make(tmp_path / "clean")
+    run(clean, each=True)
+    assert content(file) == content(clean)
+
+
 def test_a_full_disk_stops_cleanly_and_goes_on_later(tmp_path: Path) -> None:
     file = make(tmp_path / "p", rows=4000)
     limit = ("import resource, signal; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "

@@ -178,6 +178,13 @@ def begin(work: Path, now: int, why: str, after: str = "") -> Journal:
     return journal
 
 
+def abandon(work: Path, why: str) -> None:
+    """Close the newest incarnation by the names of its files alone: for a rebuild, when what they say cannot be read."""
+    home = incarnations(work)[-1]
+    epoch = max((number for kind in ("plan", "prepared", "manifest") for number in home.epochs(kind)), default=0) + 1
+    home.publish("prepared", epoch, Prepared(epoch=epoch, incarnation=home.incarnation, release="", tombstone=why))
+
+
 def close(journal: Journal, why: str) -> None:
     """Close an incarnation whose prepared epochs are finished: a tombstone takes the next number, so no sleeper can."""
     prepared, manifests = journal.epochs("prepared"), journal.epochs("manifest")

@@ -32,7 +32,15 @@ def home_of(opened: Opened, clock: Clock, new: str, accept: str | None, lease: L
     `new` is the release that is to run; `lease` is held over all of it, so that no two runs begin one.
     Raises RefusedError `run.breaking` unless the edit is compatible or accepted.
     """
-    home = journal.current(opened.work)
+    try:
+        home = journal.current(opened.work)
+        if home is not None and accept == "rebuild" and (prepared := home.epochs("prepared")):
+            home.prepared(prepared[-1])
+    except RefusedError as error:
+        if accept != "rebuild" or error.code != "state.damaged":
+            raise
+        journal.abandon(opened.work, "rebuild")           # what it says cannot be read, and need not be
+        home = None
     if home is not None and not _whole(opened, home):
         _inherit(opened, home, new)
     elif home is not None and accept == "rebuild":

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainstem.errors import SpecError
+from mainstem.errors import RefusedError, SpecError
 from mainstem.spec import load as spec
 from mainstem.spec.problems import Problem
 
@@ -121,8 +121,11 @@ def _carried(plan: Plan, work: Path) -> Plan:
     from mainstem.plan.legs import carried
     from mainstem.project import release
 
-    home = journal.current(work)
-    numbers = home.epochs("prepared") if home else []
+    try:
+        home = journal.current(work)
+        numbers = home.epochs("prepared") if home else []
+    except RefusedError:
+        return plan                                       # damaged: `run` says so, with its remedy
     if home is None or not numbers:
         return plan
     return carried(plan, release.plan_of(work, home.prepared(numbers[-1]).release).origins)
