@@ -102,7 +102,7 @@ class EpochPlan(msgspec.Struct, kw_only=True):
     progress: dict[str, dict[str, Any]]  # source -> where the next epoch goes on
     carry: dict[str, dict[int, int]]  # source -> partition -> largest event time before this epoch
     marks: dict[str, int]  # fold -> W(n-1)
-    live: dict[str, dict[int, str]]  # source -> partition -> live | drained | idle | gone
+    live: dict[str, dict[int, str]]  # source -> partition -> live | drained | idle | left (engines/watermark)
     tables: dict[str, dict[str, Any]]  # table -> {path, version, hash}
     state: list[File] = []
     closing: bool = False
@@ -111,7 +111,6 @@ class EpochPlan(msgspec.Struct, kw_only=True):
     idled: dict[str, list[int]] = {}  # source -> partitions that have been idle once: their late rows are told apart
     flushed: dict[str, int] = {}  # source -> watermark that an idle rule set
     outcomes: list[dict[str, Any]] = []  # named outcomes of whole files: {source, file, outcome, detail}
-    previous: str = ""  # sha256 of prepared-(N-1)
 
 
 class Engine(Protocol):

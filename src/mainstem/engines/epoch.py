@@ -54,11 +54,6 @@ class Epochs:
         """The number of the next epoch."""
         return self.head.epoch + 1 if self.head else 1
 
-    def unfinished(self) -> EpochPlan | None:
-        """A plan that was written and never prepared: it is to be run again, as it is."""
-        plans = self.journal.epochs("plan")
-        return self.journal.plan(plans[-1]) if plans and plans[-1] == self.number else None
-
     def plan(self, plan: EpochPlan) -> EpochPlan:
         """1: fix what the epoch reads. Destinations are made and compared before it, so that no plan is stuck behind them."""
         self.lease.check()

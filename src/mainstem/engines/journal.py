@@ -114,9 +114,6 @@ class Journal:
     def manifest(self, epoch: int) -> Manifest:
         return self._read("manifest", epoch, Manifest)  # type: ignore[no-any-return]
 
-    def digest(self, kind: str, epoch: int) -> str:
-        return hashlib.sha256(self.path(kind, epoch).read_bytes()).hexdigest()
-
     def closed(self) -> str:
         """Why this incarnation is closed; empty while it lives."""
         numbers = self.epochs("prepared")
