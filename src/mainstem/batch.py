@@ -16,7 +16,6 @@ Every row carries one hidden column `_at`, a struct that no user SQL sees by its
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,6 @@ import pyarrow as pa
 
 NONE = -(2**62)                       # no event time yet
 FOREVER = 2**62                       # the watermark of complete input
-FILE_SHIFT = 40                       # position in files = file number << 40 + offset
 MADE_SHIFT = 32                       # position of made rows = epoch << 32 + rank
 CHILD_SHIFT = 20                      # at most 2**20 children of one row, three levels deep
 KEY_GROUPS = 256
@@ -113,12 +111,3 @@ def at(rows: pa.Table, name: str) -> np.ndarray:
 def empty(schema: pa.Schema) -> pa.Table:
     """No rows of this schema, with the hidden column."""
     return schema.append(pa.field(AT, AT_TYPE)).empty_table() if AT not in schema.names else schema.empty_table()
-
-
-@dataclass
-class Batch:
-    """Rows with their `_at`, what was set aside on the way (ASIDE rows), and what was counted."""
-
-    rows: pa.Table
-    aside: pa.Table = field(default_factory=ASIDE.empty_table)
-    fates: Fates = field(default_factory=Counter)

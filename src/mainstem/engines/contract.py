@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from mainstem.batch import NONE, Fates
-from mainstem.plan.words import Node, Plan
+from mainstem.plan.words import Plan
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ class Result:
 #   compact(node, state, now) -> pa.Table         the same state without what is dead at W = now
 # A state row is dead as soon as `_until <= W`; the engine hands over only rows that are alive at W(n-1) and drops a
 # file once its largest `_until` has passed.
-FoldRun = Callable[[Node, Mapping[str, pa.Table], pa.Table, Times], Result]
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,6 @@ from mainstem.batch import KEY_GROUPS
 
 _NULL = np.uint64(0x6E756C6C6E756C6C)      # stands for NULL in the hash; any fixed word would do
 _NAN = np.uint64(0x7FF8000000000000)       # the one NaN
-_US = pa.timestamp("us")
 
 
 def key_groups(rows: pa.Table, by: Sequence[str]) -> np.ndarray:
