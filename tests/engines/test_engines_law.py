@@ -31,11 +31,13 @@ PLAN = Plan(
 def honest() -> list[Report]:
     read = Report(stage="src", task=0, facts=[Fact(source="src", partition=0, segment=0, made=10, largest=5)],
                   fates=[(0, "src", "quarantined", "not_json", 1), (0, "good", "quarantined", "rule", 2), (0, "raw", "delivered", "", 7)],
-                  files=[File(kind="output", node="raw", path="x", rows=7, bytes=1, sha256="")])
+                  files=[File(kind="output", node="raw", path="x", rows=7, bytes=1, sha256=""),
+                         File(kind="aside", node="", path="q", rows=3, bytes=1, sha256="")])
     fold = Report(stage="win", task=0, fates=[(0, "win", "late", "late", 1), (0, "win", "delivered", "", 5), (0, "win", "held", "", 3),
                                               (1, "out", "delivered", "", 2)],
                   held_before=[(0, "win", 2)], made=[("win", 2)],
-                  files=[File(kind="output", node="out", path="y", rows=2, bytes=1, sha256="")])
+                  files=[File(kind="output", node="out", path="y", rows=2, bytes=1, sha256=""),
+                         File(kind="aside", node="", path="q", rows=1, bytes=1, sha256="")])
     return [read, fold]
 
 
@@ -63,7 +65,7 @@ def test_one_row_more_or_less_of_any_fate_is_found(which: int, field: str, index
 
 
 def test_a_lost_row_of_the_source_a_lost_window_and_a_lost_file_row_are_found() -> None:
-    for spoil in ("facts", "made", "files", "held"):
+    for spoil in ("facts", "made", "files", "aside", "held"):
         reports = honest()
         held = {"win": {"src": 2}}
         if spoil == "facts":
@@ -71,7 +73,9 @@ def test_a_lost_row_of_the_source_a_lost_window_and_a_lost_file_row_are_found() 
         elif spoil == "made":
             reports[1].made = [("win", 1)]
         elif spoil == "files":
-            reports[1].files = [File(kind="output", node="out", path="y", rows=1, bytes=1, sha256="")]
+            reports[1].files = [File(kind="output", node="out", path="y", rows=1, bytes=1, sha256=""), reports[1].files[1]]
+        elif spoil == "aside":
+            reports[0].files = reports[0].files[:1]
         else:
             held = {"win": {"src": 3}}
         with pytest.raises(Bug) as caught:

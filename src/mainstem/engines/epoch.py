@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mainstem import plugs, signals
-from mainstem.batch import FOREVER, LATE, NONE, QUARANTINED
+from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
 from mainstem.engines import law, orders, watermark
 from mainstem.engines.contract import Engine, EpochPlan, File, Report
@@ -25,7 +25,7 @@ from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
 from mainstem.engines.site import QUARANTINE, Site
 from mainstem.errors import Bug, MainstemError, RefusedError
-from mainstem.plan.words import Fold, Plan
+from mainstem.plan.words import Plan
 
 
 class Epochs:
@@ -296,7 +296,7 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
             mine = notes.setdefault(node, {})
             for what, count in counts.items():
                 mine[what] = mine.get(what, 0) + count
-    prepared = Prepared(
+    return Prepared(
         epoch=epoch.epoch,
         incarnation=epoch.incarnation,
         release=epoch.release,
@@ -317,8 +317,6 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
         rows=sum(fact.made for fact in facts),
         closing=epoch.closing,
     )
-    _whole_quarantine(plan, reports)
-    return prepared
 
 
 def _state(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) -> list[File]:
@@ -358,22 +356,3 @@ def _held(account: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
         if row["held"]:
             held.setdefault(end, {})[origin] = row["held"]
     return held
-
-
-def _whole_quarantine(plan: Plan, reports: Sequence[Report]) -> None:
-    """Every row that was counted as quarantined, or late where late rows are kept, is in the quarantine files exactly once."""
-    wanted = sum(count for report in reports for _, node, fate, _, count in report.fates
-                 if fate == QUARANTINED or (fate == LATE and _keeps_late(plan, node)))
-    stored = sum(file.rows for report in reports for file in report.files if file.kind == "aside")
-    if stored != wanted:
-        raise Bug(
-            "law.broken",
-            f"{wanted} rows are to be set aside, the quarantine files hold {stored}",
-            where=QUARANTINE,
-            fix="nothing of this epoch was published; please report this with the pipeline file",
-        )
-
-
-def _keeps_late(plan: Plan, node: str) -> bool:
-    word = plan.node(node).word
-    return not isinstance(word, Fold) or getattr(word.body, "late", "quarantine") != "drop"

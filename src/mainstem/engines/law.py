@@ -49,9 +49,10 @@ def account(
         if isinstance(_end(plan, leg).word, Fold):
             expected = held_before.get(leg.end, {}).get(leg.origin, 0)
             if expected != row["held_before"]:
-                raise _broken(leg, row, f"the epoch before left {expected} rows in {leg.end}, its state has {row['held_before']}")
+                raise _off(leg, row, f"the epoch before left {expected} rows in {leg.end}, its state has {row['held_before']}")
         legs[leg.name] = row
-    _files(plan, legs, reports)
+    _outputs(plan, legs, reports)
+    _quarantine(plan, reports)
     return legs
 
 
@@ -118,21 +119,21 @@ def _balance(leg: Leg, row: Mapping[str, Any]) -> None:
     came = row["made"] + row["held_before"]
     went = sum(row[fate] for fate in (DELIVERED, FILTERED, QUARANTINED, LATE, HELD))
     if came != went:
-        raise _broken(leg, row, f"{came} rows came and {went} have a fate")
+        raise _off(leg, row, f"{came} rows came and {went} have a fate")
 
 
-def _broken(leg: Leg, row: Mapping[str, Any], why: str) -> Bug:
+def _off(leg: Leg, row: Mapping[str, Any], why: str) -> Bug:
     numbers = ", ".join(f"{key} {value}" for key, value in row.items() if key != "reasons")
-    return Bug(
-        "law.broken",
-        f"leg {leg.name} does not balance",
-        where=leg.name,
-        why=f"{why} ({numbers})",
-        fix="nothing of this epoch was published; please report this with the pipeline file",
-    )
+    return broken(f"leg {leg.name} does not balance", leg.name, f"{why} ({numbers})")
 
 
-def _files(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[Report]) -> None:
+def broken(what: str, where: str, why: str) -> Bug:
+    """The error for a row that has no fate, or more than one."""
+    return Bug("law.broken", what, where=where, why=why,
+               fix="nothing of this epoch was published; please report this with the pipeline file")
+
+
+def _outputs(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[Report]) -> None:
     """Ends are physical: what the legs deliver to an output is what its staged files hold."""
     staged: Counter[str] = Counter()
     for report in reports:
@@ -142,10 +143,20 @@ def _files(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[
     for node in plan.of(Write):
         delivered = sum(row[DELIVERED] for name, row in legs.items() if name.endswith(f" -> {node.name}"))
         if delivered != staged[node.name]:
-            raise Bug(
-                "law.broken",
-                f"output {node.name} does not match its legs",
-                where=node.name,
-                why=f"the legs deliver {delivered} rows, its files hold {staged[node.name]}",
-                fix="nothing of this epoch was published; please report this with the pipeline file",
-            )
+            raise broken(f"output {node.name} does not match its legs", node.name,
+                         f"the legs deliver {delivered} rows, its files hold {staged[node.name]}")
+
+
+def _quarantine(plan: Plan, reports: Sequence[Report]) -> None:
+    """Every row that was counted as quarantined, or late where late rows are kept, is in the quarantine's files exactly once."""
+    wanted = sum(count for report in reports for _, node, fate, _, count in report.fates
+                 if fate == QUARANTINED or (fate == LATE and _keeps_late(plan, node)))
+    stored = sum(file.rows for report in reports for file in report.files if file.kind == "aside")
+    if stored != wanted:
+        raise broken("the quarantine does not match the fates", "quarantine",
+                     f"{wanted} rows are to be set aside, its files hold {stored}")
+
+
+def _keeps_late(plan: Plan, node: str) -> bool:
+    word = plan.node(node).word
+    return not isinstance(word, Fold) or getattr(word.body, "late", "quarantine") != "drop"
