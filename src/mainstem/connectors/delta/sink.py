@@ -18,8 +18,9 @@ from pydantic import Field
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock
 from mainstem.columns import Columns
-from mainstem.connectors import deltafile, deltalog, deltamerge
-from mainstem.connectors.deltafile import DataFile
+from mainstem.connectors.delta import datafile, merge
+from mainstem.connectors.delta.datafile import DataFile
+from mainstem.connectors.delta.log import Log, files_of, said
 from mainstem.errors import DataError, RefusedError, TransientError
 from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
 
@@ -54,18 +55,18 @@ class Delta:
 
     def __init__(self, options: DeltaOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
                  scope: Scope) -> None:
-        deltafile.check_columns(options.table, columns, options.partition_by, key)
+        datafile.check_columns(options.table, columns, options.partition_by, key)
         self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
         self.format = format
         self.root = Path(scope.lake) / options.table          # an absolute table stays as it is
-        self.log = deltalog.Log(self.root, options.checkpoint_every)
+        self.log = Log(self.root, options.checkpoint_every)
         self._schema: pa.Schema | None = None
 
     @property
     def schema(self) -> pa.Schema:
         """The stored columns in Arrow types."""
         if self._schema is None:
-            self._schema = deltafile.schema(self.columns)
+            self._schema = datafile.schema(self.columns)
         return self._schema
 
     # ------------------------------------------------------------------------------------------------- prepare
@@ -99,7 +100,7 @@ class Delta:
         except (DeltaError, OSError) as error:
             if not self.log.exists():         # else somebody made it in the same moment
                 raise TransientError("delta.create_failed", "the table could not be made", where=str(self.root),
-                                     why=deltalog.said(error), fix="look at the folder's permissions and start again") from error
+                                     why=said(error), fix="look at the folder's permissions and start again") from error
         self.log.settle(0, 0)
         durable.sync_folder(self.root)
 
@@ -143,20 +144,20 @@ class Delta:
 
     def stage(self, rows: pa.Table, name: str) -> Staged:
         """One Parquet file under the table's folder; for a partitioned table a list of such files."""
-        fitted = deltafile.fit(rows, self.schema, str(self.root))
-        deltafile.check_partitions(fitted, self.options.partition_by, str(self.root))
+        fitted = datafile.fit(rows, self.schema, str(self.root))
+        datafile.check_partitions(fitted, self.options.partition_by, str(self.root))
         label = re.sub(r"[^A-Za-z0-9._-]", "-", name)
         if self.options.partition_by and self.mode == "append":
             return self._stage_parts(fitted, label)
         path = self.root / f"part-{label}.parquet"
-        size, sha256 = deltafile.write(path, fitted, self.options.compression)
+        size, sha256 = datafile.write(path, fitted, self.options.compression)
         return Staged(str(path), fitted.num_rows, size, sha256)
 
     def _stage_parts(self, rows: pa.Table, label: str) -> Staged:
         parts = []
-        for number, (values, part) in enumerate(deltafile.split(rows, self.options.partition_by)):
+        for number, (values, part) in enumerate(datafile.split(rows, self.options.partition_by)):
             path = self.root / f"part-{label}-{number:04d}.parquet"
-            size, sha256 = deltafile.write(path, part, self.options.compression)
+            size, sha256 = datafile.write(path, part, self.options.compression)
             parts.append({"file": path.name, "rows": part.num_rows, "bytes": size, "sha256": sha256, "partition": values})
         index = self.root / f"part-{label}{_PARTS}"
         size, sha256 = durable.write(index, lambda file: file.write(json.dumps(parts).encode()))
@@ -193,26 +194,26 @@ class Delta:
     def _actions(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> list[Any]:
         now = self.clock.now() // 1000
         if self.mode == "append":
-            gone = deltalog.files_of(table) if transaction.fresh else []
-            return [*deltamerge.removals(self.root, gone, now), *self._additions(files, now)]
-        before = deltalog.files_of(table)
-        changes = deltafile.read([DataFile(file.path, file.rows, file.bytes, {}) for file in files], self.schema)
+            gone = files_of(table) if transaction.fresh else []
+            return [*merge.removals(self.root, gone, now), *self._additions(files, now)]
+        before = files_of(table)
+        changes = datafile.read([DataFile(file.path, file.rows, file.bytes, {}) for file in files], self.schema)
         if self.mode == "upsert":
-            changes = deltamerge.last_per_key(changes, self.key)
-        touched, kept = deltamerge.outdated(before, self.schema, changes, self.key, transaction.fresh)
+            changes = merge.last_per_key(changes, self.key)
+        touched, kept = merge.outdated(before, self.schema, changes, self.key, transaction.fresh)
         label = f"{transaction.version:012d}-merge-{secrets.token_hex(6)}"
-        added = deltamerge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
-        return [*deltamerge.removals(self.root, touched, now), *added]
+        added = merge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
+        return [*merge.removals(self.root, touched, now), *added]
 
     def _additions(self, files: Sequence[Staged], now: int) -> list[Any]:
         added = []
         for file in files:
             path = Path(file.path)
             if file.path.endswith(_PARTS):
-                added += [deltafile.add_action(self.root, self.root / part["file"], part["partition"], now, True)
+                added += [datafile.add_action(self.root, self.root / part["file"], part["partition"], now, True)
                           for part in json.loads(path.read_bytes())]
             elif file.rows:
-                added.append(deltafile.add_action(self.root, path, {}, now, True))
+                added.append(datafile.add_action(self.root, path, {}, now, True))
         return added
 
     def _committed(self, transaction: Transaction, files: Sequence[Staged], before: int) -> Committed:
@@ -234,7 +235,7 @@ class Delta:
         """Rows of the commit: of its add actions; for upsert and replace of the staged change files themselves."""
         if self.mode == "append":
             return rows
-        return sum(int(deltafile.statistics(Path(file.path))["numRecords"]) if Path(file.path).exists() else file.rows
+        return sum(int(datafile.statistics(Path(file.path))["numRecords"]) if Path(file.path).exists() else file.rows
                    for file in files)
 
     # ---------------------------------------------------------------------------------------------------- look
@@ -256,14 +257,14 @@ class Delta:
 
         table = self.log.open(version)
         try:
-            return deltafile.read(deltalog.files_of(table), pa.schema(table.schema()))
+            return datafile.read(files_of(table), pa.schema(table.schema()))
         except FileNotFoundError as error:
             raise DataError("delta.vacuumed", f"files of version {table.version()} are gone", where=str(self.root), why=str(error),
                             fix="it is older than what `mainstem maintain` keeps; read a newer version") from error
 
     def files(self, version: int | None = None) -> list[DataFile]:
         """The data files of a version (the newest if None), for a reader that scans them itself."""
-        return deltalog.files_of(self.log.open(version))
+        return files_of(self.log.open(version))
 
     # ------------------------------------------------------------------------------------------------ maintain
 
@@ -275,7 +276,7 @@ class Delta:
         """
         if not self.log.exists():
             return {}
-        compacted = deltamerge.compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
+        compacted = merge.compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
         if compacted:
             self.log.checkpoint()
         before = now_us - older_than_us
@@ -303,4 +304,4 @@ def _kind(kind: pa.DataType) -> str:
 
 def files(path: str | Path, version: int | None = None) -> list[DataFile]:
     """(path, rows, bytes, partition values) of every data file of a Delta table at a version, the oldest first."""
-    return deltalog.files_of(deltalog.Log(Path(path), 20).open(version))
+    return files_of(Log(Path(path), 20).open(version))

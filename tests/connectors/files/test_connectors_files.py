@@ -316,7 +316,7 @@ def test_a_lost_or_damaged_book_is_a_clear_stop(inbox: Path, tmp_path: Path) -> 
         (inbox / f"{number:05d}.csv").write_bytes(b"%d\n" % number)
     reader = Reader(tmp_path, path="in/")
     reader.text()
-    from mainstem.connectors import known
+    from mainstem.connectors.files import known
 
     book = next((tmp_path / "work" / "spool" / "src").glob("book-*"))
     for damage in (lambda: book.write_bytes(book.read_bytes()[:-9]), book.unlink):

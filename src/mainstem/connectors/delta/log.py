@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from mainstem import durable, signals
-from mainstem.connectors.deltafile import DataFile
+from mainstem.connectors.delta.datafile import DataFile
 from mainstem.errors import DataError, RefusedError, TransientError
 
 if TYPE_CHECKING:

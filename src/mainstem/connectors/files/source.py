@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem.clock import Clock, SystemClock
-from mainstem.connectors import cutting, known, listing, spool
-from mainstem.connectors.changes import Changes
-from mainstem.connectors.cutting import POSITION_SHIFT, Content, Cutter
-from mainstem.connectors.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
+from mainstem.connectors.files import cutting, known, listing, spool
+from mainstem.connectors.files.changes import Changes
+from mainstem.connectors.files.cutting import POSITION_SHIFT, Content, Cutter
+from mainstem.connectors.files.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
 from mainstem.errors import Bug, DataError, SpecError
 from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
 from mainstem.quantities import Duration, Size

@@ -11,7 +11,7 @@ from connectors_kit import Lines, Reader, Rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainstem.connectors import cutting
+from mainstem.connectors.files import cutting
 from mainstem.plugs import Budget
 
 LINE = st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").replace(b"!", b"") + b"\n")

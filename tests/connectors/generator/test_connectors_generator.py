@@ -15,8 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from mainstem.clock import HandClock
-from mainstem.connectors import greenhouse
-from mainstem.connectors.generator import Generator, GeneratorOptions, sensors, sensors_csv, truth
+from mainstem.connectors.generator import Generator, GeneratorOptions, greenhouse, sensors, sensors_csv, truth
 from mainstem.plugs import Budget, Scope
 
 FUTURE, LATENESS, MINUTE = 300_000_000, 30_000_000, 60_000_000
@@ -57,7 +56,7 @@ def test_every_cut_gives_the_same_lines_positions_and_arrivals(tmp_path: Path) -
 
 
 def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:
-    program = ("import hashlib; from mainstem.connectors import greenhouse as g; "
+    program = ("import hashlib; from mainstem.connectors.generator import greenhouse as g; "
                "b = g.make(g.Scene(7, 0, 40, 20000000, 2, (.01,)*8), 1, 2); print(hashlib.sha256(b.bytes(0, g.BLOCK)).hexdigest())")
     env = os.environ | {"PYTHONHASHSEED": "5", "TZ": "Pacific/Chatham"}
     found = {subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True).stdout.strip()}

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainstem.connectors import deltafile, deltalog
-from mainstem.connectors.deltafile import DataFile
+from mainstem.connectors.delta import datafile
+from mainstem.connectors.delta.datafile import DataFile
+from mainstem.connectors.delta.log import Log, files_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +30,7 @@ def _removal(root: Path, file: DataFile, now_ms: int, data_change: bool) -> Any:
     from deltalake.transaction import RemoveAction
 
     return RemoveAction(str(Path(file.path).relative_to(root)), data_change, now_ms, file.bytes,
-                        {name: deltafile.partition_text(value) for name, value in file.partition.items()})
+                        {name: datafile.partition_text(value) for name, value in file.partition.items()})
 
 
 def last_per_key(rows: pa.Table, key: Sequence[str]) -> pa.Table:
@@ -56,11 +57,11 @@ def outdated(files: Sequence[DataFile], schema: pa.Schema, changes: pa.Table, ke
     wanted = _comparable(changes.select(list(key))).group_by(_names(key)).aggregate([])
     touched, kept = [], []
     for file in files:
-        keys = deltafile.read_one(file, pa.schema([schema.field(name) for name in key]))
+        keys = datafile.read_one(file, pa.schema([schema.field(name) for name in key]))
         meets = _meets(_comparable(keys), wanted, key)
         if meets.any():
             touched.append(file)
-            kept.append(deltafile.read_one(file, schema).filter(pa.array(~meets)))
+            kept.append(datafile.read_one(file, schema).filter(pa.array(~meets)))
     return touched, pa.concat_tables(kept) if kept else schema.empty_table()
 
 
@@ -101,19 +102,19 @@ def rewritten(root: Path, label: str, parts: Sequence[pa.Table], partition_by: S
     rows = pa.concat_tables(parts)
     if not rows.num_rows:
         return []
-    pieces = deltafile.split(rows, partition_by) if partition_by else [({}, rows)]
+    pieces = datafile.split(rows, partition_by) if partition_by else [({}, rows)]
     added = []
     for number, (values, piece) in enumerate(pieces):
         path = root / f"part-{label}-{number:04d}.parquet"
-        deltafile.write(path, piece, codec)
-        added.append(deltafile.add_action(root, path, values, now_ms, True))
+        datafile.write(path, piece, codec)
+        added.append(datafile.add_action(root, path, values, now_ms, True))
     return added
 
 
 # ------------------------------------------------------------------------------------------------- compaction
 
 
-def compact(log: deltalog.Log, partition_by: Sequence[str], codec: str, now_ms: int) -> int:
+def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int) -> int:
     """Make one file of every 8 or more files of a size class (64 KiB, 512 KiB, 4 MiB, 32 MiB) and partition.
 
     So a row is rewritten three times at most, not once per compaction. In one commit, data unchanged, beside a writer that
@@ -124,7 +125,7 @@ def compact(log: deltalog.Log, partition_by: Sequence[str], codec: str, now_ms: 
     table = log.newest()
     schema = pa.schema(table.schema())
     groups: defaultdict[tuple[Any, int], list[DataFile]] = defaultdict(list)
-    for file in deltalog.files_of(table):
+    for file in files_of(table):
         if file.bytes < _LARGE:
             groups[tuple(sorted(file.partition.items(), key=lambda item: item[0])), _class(file.bytes)].append(file)
     actions: list[Any] = []
@@ -133,8 +134,8 @@ def compact(log: deltalog.Log, partition_by: Sequence[str], codec: str, now_ms: 
         for few in _bins(files):
             path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
             _join(path, few, schema, codec)
-            values = {name: deltafile.partition_text(value) for name, value in few[0].partition.items()}
-            actions.append(deltafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
+            values = {name: datafile.partition_text(value) for name, value in few[0].partition.items()}
+            actions.append(datafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
             actions += [_removal(log.root, file, now_ms, False) for file in few]
             replaced += len(few)
     if not actions:
@@ -172,7 +173,7 @@ def _join(path: Path, files: Sequence[DataFile], schema: pa.Schema, codec: str) 
 
     footers = [pq.read_metadata(file.path) for file in files if file.rows]
     bounded = [field.name for field in schema if all(_bounded(footer, field.name) for footer in footers)]
-    deltafile.write_stream(path, _gathered(files, schema), schema, bounded, codec)
+    datafile.write_stream(path, _gathered(files, schema), schema, bounded, codec)
 
 
 def _bounded(footer: Any, name: str) -> bool:
@@ -190,7 +191,7 @@ def _gathered(files: Sequence[DataFile], schema: pa.Schema) -> Iterator[pa.Table
     waiting: list[pa.Table] = []
     rows = 0
     for file in files:
-        waiting.append(deltafile.read_one(file, schema))
+        waiting.append(datafile.read_one(file, schema))
         rows += file.rows
         if rows >= _GROUP_ROWS:
             yield pa.concat_tables(waiting)

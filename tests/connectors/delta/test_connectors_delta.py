@@ -104,20 +104,20 @@ def test_an_empty_partition_value_is_refused_before_anything_is_decided(tmp_path
     ((("id", "int64"), ("ID", "string")), "differ only by case"), ((("a b", "int64"),), "blanks"),
     ((("_change_type", "string"),), "readers of Delta"), ((), "no column left")])
 def test_names_that_cannot_be_stored_are_refused_at_plan_time(tmp_path: Path, pairs: Any, said: str) -> None:
-    from mainstem.connectors import deltafile
+    from mainstem.connectors.delta import datafile
 
     with pytest.raises(SpecError, match=said):
-        deltafile.check_columns("t", columns(*pairs) if pairs else (), (), ())
+        datafile.check_columns("t", columns(*pairs) if pairs else (), (), ())
 
 
 def test_types_that_cannot_be_stored_are_refused_at_plan_time() -> None:
     from mainstem.columns import Column, Type
-    from mainstem.connectors import deltafile
+    from mainstem.connectors.delta import datafile
 
     for kind, said in (("null", "CAST"), ("time", "time of day"), ("interval", "seconds"), ("timestamp_local", "zone")):
         for nested in (Type(kind), Type("list", item=Type(kind)), Type("struct", fields=(("x", Type(kind)),))):
             with pytest.raises(SpecError, match=said):
-                deltafile.check_columns("t", (Column("a", nested), Column("b", Type("int64"))), (), ())
+                datafile.check_columns("t", (Column("a", nested), Column("b", Type("int64"))), (), ())
 
 
 def test_partitions_and_keys_that_make_no_sense_are_refused(tmp_path: Path) -> None:
@@ -188,16 +188,16 @@ def test_an_empty_commit_adds_no_file_but_keeps_the_transaction(tmp_path: Path) 
 
 def test_other_writers_tables_are_read_and_their_features_refused(tmp_path: Path, data: Path) -> None:
     golden = data / "lake" / "delta-golden"
-    from mainstem.connectors import deltalog
+    from mainstem.connectors.delta import log
 
     for name, rows in (("basic-with-inserts-deletes-checkpoint", 41), ("data-reader-partition-values", 3), ("only-checkpoint-files", 25)):
         found = [path for path in golden.rglob("_delta_log") if path.parent.name == name or path.parent.parent.name == name]
-        listed = deltalog.files_of(deltalog.Log(found[0].parent, 20).open())
+        listed = log.files_of(log.Log(found[0].parent, 20).open())
         assert sum(file.rows for file in listed) == rows
         assert all(Path(file.path).is_file() for file in listed)
     vectors = next(path for path in golden.rglob("_delta_log") if "dv-partitioned-with-checkpoint" in str(path))
     with pytest.raises(DataError, match=r"delta\.deletion_vectors"):
-        deltalog.files_of(deltalog.Log(vectors.parent, 20).open())
+        log.files_of(log.Log(vectors.parent, 20).open())
 
 
 def test_a_table_made_by_delta_rs_is_written_to_and_read_back(tmp_path: Path) -> None:

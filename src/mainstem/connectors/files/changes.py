@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainstem.connectors.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
-from mainstem.connectors.listing import Found
+from mainstem.connectors.files.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
+from mainstem.connectors.files.listing import Found
 from mainstem.errors import DataError, RefusedError
 
 # Named outcomes of whole files, as they stand in `Discovery.notes` and in the run's account.

@@ -14,8 +14,7 @@ from connectors_kit import delta, epoch, ids, table
 from deltalake import DeltaTable
 
 from mainstem import signals
-from mainstem.connectors import deltalog
-from mainstem.connectors.delta import Delta
+from mainstem.connectors.delta import Delta, log
 from mainstem.errors import RefusedError, TransientError
 from mainstem.plugs import Staged
 
@@ -122,14 +121,14 @@ def test_a_crash_while_the_table_is_made_or_a_file_is_staged_is_mended_by_doing_
 
 def test_a_lost_answer_is_found_by_looking_not_by_writing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, staged = ready(tmp_path / "lake")
-    through = deltalog.Log.commit
+    through = log.Log.commit
 
     def times_out(self: Any, *arguments: Any) -> bool:
-        monkeypatch.setattr(deltalog.Log, "commit", through)
+        monkeypatch.setattr(log.Log, "commit", through)
         assert through(self, *arguments)
         raise TransientError("delta.commit_failed", "the answer was lost")
 
-    monkeypatch.setattr(deltalog.Log, "commit", times_out)
+    monkeypatch.setattr(log.Log, "commit", times_out)
     done = out.commit(epoch(2), staged)
     assert (done.version, done.rows, done.already) == (2, 3, True)
     assert ids(out.read()) == [0, 1, 2, 3, 4]
@@ -137,7 +136,7 @@ def test_a_lost_answer_is_found_by_looking_not_by_writing_again(tmp_path: Path, 
     def fails(self: Any, *arguments: Any) -> bool:
         raise TransientError("delta.commit_failed", "nothing went through")
 
-    monkeypatch.setattr(deltalog.Log, "commit", fails)
+    monkeypatch.setattr(log.Log, "commit", fails)
     with pytest.raises(TransientError, match="nothing went through"):
         out.commit(epoch(3), [])
 

@@ -19,8 +19,8 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from mainstem import durable
 from mainstem.clock import Clock, SystemClock, iso
-from mainstem.connectors import greenhouse
-from mainstem.connectors.greenhouse import BLOCK, POSITION_SHIFT, Block, Scene
+from mainstem.connectors.generator import greenhouse
+from mainstem.connectors.generator.greenhouse import BLOCK, POSITION_SHIFT, Block, Scene
 from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
 from mainstem.quantities import Duration, Share
 

@@ -1,0 +1,1 @@
+"""Makes `connectors_kit` known in the folders below."""
