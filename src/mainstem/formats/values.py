@@ -17,14 +17,8 @@ from typing import Any
 
 from mainstem.columns import Column, Type
 from mainstem.formats import times
+from mainstem.formats.jsontext import canonical
 from mainstem.formats.wrong import Wrong, brief
-
-
-class Number(str):
-    """A number as it was written: its digits are not rounded before its type is known."""
-
-    __slots__ = ()
-
 
 Reader = Callable[[Any], Any]
 
@@ -108,8 +102,6 @@ def from_text(text: str, column: Column, kind: Type) -> Any:
     if kind.name == "string":
         return text
     if kind.name == "json":
-        from mainstem.formats.jsonexact import canonical  # which itself stands on this file
-
         return canonical(text)
     text = text.strip(" \t")
     if numeric(kind) or (kind.name == "timestamp" and times.is_epoch(column)):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstem.columns import Column, Type
-from mainstem.formats import framing, jsonread, jsontemplate
-from mainstem.formats.json import Json
-from mainstem.formats.jsonoptions import JsonOptions
+from mainstem.formats import framing
+from mainstem.formats.json import Json, JsonOptions, template
+from mainstem.formats.json.lines import decode
 from mainstem.plugs import Chunk
 
 COLUMNS = (Column("id", Type("string"), required=True), Column("v", Type("double")), Column("n", Type("int64"), required=True))
@@ -27,7 +27,7 @@ def assert_both_ways_agree(data: bytes, unknown: str = "ignore") -> None:
     """Read it in both ways and compare everything."""
     plug = Json(JsonOptions(), COLUMNS, unknown)
     chunk = Chunk(data, 0)
-    quick, plain = (jsonread.lines(plug, chunk, vectorised=way) for way in (True, False))
+    quick, plain = (decode(plug, chunk, vectorised=way) for way in (True, False))
     assert quick.rows.equals(plain.rows)
     assert quick.rejects.equals(plain.rejects)
     assert quick.record.tolist() == plain.record.tolist()
@@ -61,7 +61,7 @@ def test_the_form_is_found(form: str) -> None:
     """The quick way is taken where it pays: every line fits."""
     data = framing.as_array("".join(form % (number, number) + "\n" for number in range(40)).encode())
     starts, ends = framing.lines(data)
-    found = jsontemplate.alike(data, starts, ends, ends < 0)
+    found = template.alike(data, starts, ends, ends < 0)
     assert found is not None
     assert len(found.lines) == 40
     assert {b"id", b"v", b"n"} <= {member.name for member in found.members}

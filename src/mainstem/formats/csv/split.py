@@ -2,7 +2,7 @@
 
 Within well-formed bytes the state of the reader at any place is the parity of the quotes before it. That holds as long as
 every opening quote stands at a field start (or right behind a closing one: an escaped quote) and every closing one at a
-field end. Both are checked, and where it fails the record is read by `csvexact.record`.
+field end. Both are checked, and where it fails the record is read by `exact.record`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mainstem.formats.csvexact import Dialect, Record, record
+from mainstem.formats.csv.exact import Dialect, Record, record
 from mainstem.formats.framing import NEWLINE, RETURN
 
 _WINDOW, _SMALL = 1 << 20, 1 << 15    # bytes looked at in one go: fits the cache; small where faults are near each other

@@ -1,110 +1,38 @@
-"""JSON bytes -> Decoded: which records go the vectorised way (`jsonscan`), which are read one by one (`jsonexact`)."""
+"""A JSON document -> Decoded: every element of its array is a record, and a fault that breaks only itself costs only it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from mainstem.errors import DataError
-from mainstem.formats import framing, jsonscan
+from mainstem.formats import framing
 from mainstem.formats.assembly import OneByOne, assemble, schema
-from mainstem.formats.jsonexact import ABSENT, Exact
+from mainstem.formats.json.exact import ABSENT, Exact, Notes
+from mainstem.formats.jsontext import Parser
 from mainstem.formats.wrong import Wrong
 from mainstem.plugs import Chunk, Decoded
 
 if TYPE_CHECKING:
-    from mainstem.formats.json import Json
+    from mainstem.formats.json.format import Json
 
-_FEW = 32                             # records below which setting up the scan costs more than it saves
-_BLOCK = 1 << 20                       # bytes scanned in one go
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
-def exact_for(plug: Json, chunk: Chunk) -> Exact:
-    """The reader of single records for this format and chunk."""
-    known = frozenset([chunk.clock_column]) if chunk.clock_column else frozenset()
-    return Exact(plug.columns, plug.unknown, plug.missing, plug.options.max_depth, plug.options.max_record_bytes, known)
-
-
-class Notes:
-    """First record in which each undeclared member was seen, and each declared column was lacking."""
-
-    def __init__(self) -> None:
-        self.unknown: dict[str, int] = {}
-        self.absent: dict[str, int] = {}
-
-    def found(self, unknown: Mapping[str, int], absent: Mapping[str, int], base: int) -> None:
-        """Take over what a scan saw; its lines are numbered from `base`."""
-        for first, seen in ((self.unknown, unknown), (self.absent, absent)):
-            for name, record in seen.items():
-                first[name] = min(first.get(name, record + base), record + base)
-
-    def add(self, exact: Exact, record: int) -> None:
-        for first, names in ((self.unknown, exact.strange), (self.absent, exact.lacking)):
-            for name in names:
-                if first.get(name, record) >= record:
-                    first[name] = record
-
-
-def lines(plug: Json, chunk: Chunk, vectorised: bool = True) -> Decoded:
-    """Decode a chunk of one object a line. `vectorised=False` reads every record singly, with the same answer."""
-    data = framing.as_array(chunk.data)
-    starts, ends = framing.lines(data)
-    exact, single, notes = exact_for(plug, chunk), OneByOne(schema(plug.columns, plug.unknown)), Notes()
-    unfinished = chunk.final and len(data) > 0 and data[-1] != framing.NEWLINE
-    fast: list[tuple[pa.Table, np.ndarray]] = []
-    rest: list[np.ndarray] = []
-    for low, high in _blocks(starts):
-        if not vectorised or high - low < _FEW or not jsonscan.fit(plug.columns):
-            rest.append(np.arange(low, high))
-            continue
-        base = int(starts[low])
-        scan = jsonscan.Scan(data[base:ends[high - 1]], starts[low:high] - base, ends[low:high] - base, plug.columns, plug.unknown,
-                             plug.missing, plug.options.max_record_bytes, exact.extra)
-        found = scan.run()
-        fast.append((found.rows, found.lines + low))
-        notes.found(found.unknown, found.absent, low)
-        rest.append(np.flatnonzero(scan.bad) + low)
-    for record in np.concatenate([np.empty(0, np.int64), *rest]).tolist():
-        try:
-            single.good(record, exact.read(data[starts[record]:ends[record]].tobytes()))
-        except Wrong as wrong:
-            single.bad(record, _cut_off(wrong) if unfinished and record == len(starts) - 1 else wrong)
-        notes.add(exact, record)
-    raw = framing.slices(data, starts, ends, pa.binary())
-    return assemble(fast, single, starts + chunk.start, raw, notes.unknown, notes.absent)
-
-
-def _blocks(starts: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of records of about as many bytes as fit the cache."""
-    low = 0
-    while low < len(starts):
-        high = max(int(np.searchsorted(starts, starts[low] + _BLOCK)), low + 1)
-        yield low, high
-        low = high
-
-
-def _cut_off(wrong: Wrong) -> Wrong:
-    """The last line of a finished file has no line end: where it is no JSON either, it was cut off."""
-    if wrong.reason not in ("not_json", "not_utf8"):
-        return wrong
-    return Wrong("cut_off", f"the file ends within this record: {wrong.detail}")
-
-
-def document(plug: Json, chunk: Chunk) -> Decoded:
+def decode(plug: Json, chunk: Chunk) -> Decoded:
     """Decode one document. Every element of its array is a record; its position is its byte offset."""
-    exact, single, notes = exact_for(plug, chunk), OneByOne(schema(plug.columns, plug.unknown)), Notes()
+    exact, single, notes = Exact.of(plug, chunk), OneByOne(schema(plug.columns, plug.unknown)), Notes()
     try:
         text = str(chunk.data, "utf-8")
     except UnicodeDecodeError as error:
         raise DataError("format.not_utf8", f"the document is not UTF-8 at byte {error.start}") from None
     places: list[tuple[int, int]] = []
     try:
-        for start, end, value in _elements(exact, text, plug.options.records):
+        for start, end, value in _elements(exact.parser, text, plug.options.records):
             record = len(places)
             places.append((start, end))
             try:
@@ -135,51 +63,51 @@ def _element(exact: Exact, text: str, value: Any) -> list[Any]:
     size = len(text.encode())
     if size > exact.max_bytes:
         raise Wrong("too_long", f"{size} bytes; `max_record_bytes` is {exact.max_bytes}")
-    exact.check_depth(text)
+    exact.parser.check_depth(text)
     if isinstance(value, Wrong):
         raise value
     return exact.row(value)
 
 
-def _elements(exact: Exact, text: str, records: str | None) -> Iterator[tuple[int, int, Any]]:
+def _elements(parser: Parser, text: str, records: str | None) -> Iterator[tuple[int, int, Any]]:
     """Start, end and value (or the `Wrong` that is its own fault) of every record; `Wrong` if the document is broken."""
     place = _skip(text, 0)
     closing: list[str] = []
     for name in records.split(".") if records else []:
-        place = _enter(exact, text, place, name)
+        place = _enter(parser, text, place, name)
         closing.append("}")
     if text[place:place + 1] != "[":
         if records:
             raise DataError("format.records", f"there is no array at `{records}` in the document",
                         fix="correct `records:`")
-        value, end = _value(exact, text, place)
+        value, end = _value(parser, text, place)
         yield place, end, value
     else:
         end = place + 1
-        for start, end, value in _array(exact, text, place):
+        for start, end, value in _array(parser, text, place):
             if value is not ABSENT:
                 yield start, end, value
     for _ in closing:
-        end = _leave(exact, text, end)
+        end = _leave(parser, text, end)
     if _skip(text, end) != len(text):
         raise Wrong("not_json", f"something follows the document at character {end}")
 
 
-def _value(exact: Exact, text: str, place: int) -> tuple[Any, int]:
+def _value(parser: Parser, text: str, place: int) -> tuple[Any, int]:
     """A value and its end. What is wrong within an element without breaking the document is returned, not raised."""
-    exact.fault = None
-    value, end = exact.value(text, place, lenient=True)
-    return (exact.fault or value), end
+    parser.fault = None
+    value, end = parser.value(text, place, lenient=True)
+    return (parser.fault or value), end
 
 
-def _array(exact: Exact, text: str, place: int) -> Iterator[tuple[int, int, Any]]:
+def _array(parser: Parser, text: str, place: int) -> Iterator[tuple[int, int, Any]]:
     """The elements of the array that opens at `place`; the last item is (place, end of the array, ABSENT)."""
     at = _skip(text, place + 1)
     if text[at:at + 1] == "]":
         yield place, at + 1, ABSENT
         return
     while True:
-        value, end = _value(exact, text, at)
+        value, end = _value(parser, text, at)
         yield at, end, value
         at = _skip(text, end)
         sign = text[at:at + 1]
@@ -191,21 +119,21 @@ def _array(exact: Exact, text: str, place: int) -> Iterator[tuple[int, int, Any]
         at = _skip(text, at + 1)
 
 
-def _enter(exact: Exact, text: str, place: int, name: str) -> int:
+def _enter(parser: Parser, text: str, place: int, name: str) -> int:
     """Where the value of member `name` of the object at `place` begins."""
     if text[place:place + 1] != "{":
         raise DataError("format.records", f"there is no object with a member `{name}` at character {place}",
                         fix="correct `records:`")
     at = _skip(text, place + 1)
     while text[at:at + 1] == '"':
-        key, end = exact.value(text, at)
+        key, end = parser.value(text, at)
         at = _skip(text, end)
         if text[at:at + 1] != ":":
             raise Wrong("not_json", f"expected : at character {at}")
         at = _skip(text, at + 1)
         if key == name:
             return at
-        _, end = exact.value(text, at, lenient=True)
+        _, end = parser.value(text, at, lenient=True)
         at = _skip(text, end)
         if text[at:at + 1] != ",":
             break
@@ -216,16 +144,16 @@ def _enter(exact: Exact, text: str, place: int, name: str) -> int:
                         fix="correct `records:`")
 
 
-def _leave(exact: Exact, text: str, end: int) -> int:
+def _leave(parser: Parser, text: str, end: int) -> int:
     """Behind the brace that closes the object one of whose values ended at `end`."""
     at = _skip(text, end)
     while text[at:at + 1] == ",":
         at = _skip(text, at + 1)
-        key, at = exact.value(text, at)
+        key, at = parser.value(text, at)
         at = _skip(text, at)
         if not isinstance(key, str) or text[at:at + 1] != ":":
             raise Wrong("not_json", f"expected a member at character {at}")
-        _, at = exact.value(text, _skip(text, at + 1), lenient=True)
+        _, at = parser.value(text, _skip(text, at + 1), lenient=True)
         at = _skip(text, at)
     if text[at:at + 1] != "}":
         raise Wrong("not_json", f"expected }} at character {at}")

@@ -2,7 +2,7 @@
 
 A line is taken here only if its whole grammar is verified: `{`, then `"key":` and a value, parted by commas, then `}`, at
 most one blank after a colon, a comma or the braces; every value one string without escapes, or a number or word. Whatever
-else a line may be (nested, escaped, oddly spaced, broken) is left to `jsonexact`, which is the measure for both.
+else a line may be (nested, escaped, oddly spaced, broken) is left to `exact`, which is the measure for both.
 
 In a line without backslashes quotes come in pairs, so the n-th pair of quotes is a string, and a string with a colon right
 behind it is a key; what lies between two keys is then the value of the first.
@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.columns import Column, Columns
-from mainstem.formats import casts, framing, jsontemplate, times, values
+from mainstem.formats import casts, framing, times, values
 from mainstem.formats.assembly import schema
+from mainstem.formats.json.template import Alike, alike
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _BLANK, _HIGH = b'"'[0], b"\\"[0], b":"[0], b","[0], b"{"[0], b"}"[0], 32, 128
 _NAMES = 256                          # undeclared names told apart in one block; lines with further ones are read singly
@@ -69,7 +70,7 @@ class Scan:
     def run(self) -> Scanned:
         """Understand what can be."""
         self._odd_bytes()
-        same = jsontemplate.alike(self.view, self.starts, self.ends, self.bad)
+        same = alike(self.view, self.starts, self.ends, self.bad)
         if same is not None and (found := self._alike(same)) is not None:
             return found
         keys = self._keys()
@@ -95,7 +96,7 @@ class Scan:
         return Scanned(rows if good.all() else rows.filter(pa.array(good)), fine[good],
                        self._first({name: keys.line[at] for name, at in strange.items()}), self._first(lacking))
 
-    def _alike(self, same: jsontemplate.Alike) -> Scanned | None:
+    def _alike(self, same: Alike) -> Scanned | None:
         """Read lines that are written alike; None where something about their members wants a closer look."""
         members = {member.name: member for member in same.members}
         read = {(column.path or column.name).encode() for column in self.columns}

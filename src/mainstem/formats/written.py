@@ -1,43 +1,50 @@
-"""Rows -> JSON: always valid, integers exact, times in UTC as RFC 3339."""
+"""Values -> text: times as RFC 3339, rows and nested values as JSON; always valid, integers exact. What every format writes alike."""
 
 from __future__ import annotations
 
 import base64
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from json.encoder import encode_basestring as quoted
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.columns import Columns
 from mainstem.errors import DataError
-
-if TYPE_CHECKING:
-    from mainstem.formats.jsonoptions import JsonOptions
 
 Cell = Callable[[Any], str]
 _SAFE = 2**53
 
 
-def encode(rows: pa.Table, columns: Columns, options: JsonOptions) -> bytes:
-    """The rows as one file. Raises DataError for NaN under `nan: reject`."""
-    texts = {c.name for c in columns if c.type.name == "json"}  # already JSON: written as it is
+@dataclass(frozen=True)
+class Spelling:
+    """How values are written for which JSON has no word, or one that some readers round."""
+
+    nan: Literal["null", "string", "reject"] = "null"
+    large_integers: Literal["number", "string"] = "number"
+
+
+PLAIN = Spelling()
+
+
+def objects(rows: pa.Table, texts: Collection[str] = (), spelling: Spelling = PLAIN) -> list[str]:
+    """Each row as a JSON object. `texts`: columns whose strings are JSON already and written as they are.
+
+    Raises DataError for NaN under `nan: reject`.
+    """
     heads = [quoted(name) + ":" for name in rows.column_names]
-    written = [cells(rows.column(name), name in texts, options) for name in rows.column_names]
-    lines = ("{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*written)) if written else ("{}",) * rows.num_rows
-    if options.layout == "document":
-        return ("[" + ",\n".join(lines) + "]\n").encode()
-    return "".join(line + "\n" for line in lines).encode()
+    written = [cells(rows.column(name), name in texts, spelling) for name in rows.column_names]
+    return ["{" + ",".join(map(str.__add__, heads, row)) + "}" for row in zip(*written)] if written else ["{}"] * rows.num_rows
 
 
-def cells(column: pa.ChunkedArray, json_text: bool, options: JsonOptions) -> list[str]:
+def cells(column: pa.ChunkedArray, json_text: bool = False, spelling: Spelling = PLAIN) -> list[str]:
     """Every value of a column as JSON text. `json_text`: the strings are JSON already."""
     if pa.types.is_timestamp(column.type):
         return ["null" if text is None else f'"{text}"' for text in stamps(column).to_pylist()]
-    write = str if json_text else writer(column.type, options)
+    write = str if json_text else _writer(column.type, spelling)
     if pa.types.is_nested(column.type):
         column = column.cast(_texted(column.type))
     return ["null" if value is None else write(value) for value in column.to_pylist()]
@@ -66,53 +73,53 @@ def _texted(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def writer(kind: pa.DataType, options: JsonOptions) -> Cell:
+def _writer(kind: pa.DataType, spelling: Spelling) -> Cell:
     types = pa.types
     if types.is_integer(kind):
-        return _integer(options)
+        return _integer(spelling)
     if types.is_floating(kind):
-        return _real(options)
+        return _real(spelling)
     if types.is_boolean(kind):
         return lambda value: "true" if value else "false"
     if types.is_decimal(kind):
         return lambda value: format(value, "f")
     if types.is_timestamp(kind):
-        return lambda value: f'"{stamp(value)}"'
+        return lambda value: f'"{_stamp(value)}"'
     if types.is_date(kind) or types.is_time(kind):
         return lambda value: f'"{value.isoformat()}"'
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         return lambda value: f'"{base64.b64encode(value).decode()}"'
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        item = writer(kind.value_type, options)
+        item = _writer(kind.value_type, spelling)
         return lambda value: "[" + ",".join("null" if v is None else item(v) for v in value) + "]"
     if types.is_map(kind):
-        value_of = writer(kind.item_type, options)
+        value_of = _writer(kind.item_type, spelling)
         return lambda value: "{" + ",".join(
             f"{quoted(str(key))}:{'null' if v is None else value_of(v)}" for key, v in value) + "}"
     if types.is_struct(kind):
-        members = [(quoted(f.name), f.name, writer(f.type, options)) for f in kind]
+        members = [(quoted(f.name), f.name, _writer(f.type, spelling)) for f in kind]
         return lambda value: "{" + ",".join(
             f"{key}:{'null' if value[name] is None else write(value[name])}" for key, name, write in members) + "}"
     return lambda value: quoted(str(value))
 
 
-def _integer(options: JsonOptions) -> Cell:
-    if options.large_integers == "string":
+def _integer(spelling: Spelling) -> Cell:
+    if spelling.large_integers == "string":
         return lambda value: str(value) if -_SAFE <= value <= _SAFE else f'"{value}"'
     return str
 
 
-def _real(options: JsonOptions) -> Cell:
+def _real(spelling: Spelling) -> Cell:
     def write(value: float) -> str:
         if math.isfinite(value):
             return repr(value)
-        if options.nan == "reject":
+        if spelling.nan == "reject":
             raise DataError("format.nan", f"{value} cannot be written as JSON", fix="say `nan: null` or `nan: string`")
-        return "null" if options.nan == "null" else f'"{"NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}"'
+        return "null" if spelling.nan == "null" else f'"{"NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}"'
 
     return write
 
 
-def stamp(text: str) -> str:
+def _stamp(text: str) -> str:
     """Arrow's text of an instant as RFC 3339, with as many digits of the second as are needed."""
     return re.sub(r"(\.\d*[1-9])0+|\.0+(?!\d)", r"\1", text.replace(" ", "T", 1))

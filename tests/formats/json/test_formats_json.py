@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainstem.errors import DataError
-from mainstem.formats import jsonread
+from mainstem.formats.json.lines import decode
 from mainstem.plugs import Chunk
 
 ID, A = column("id", "string", required=True), column("a", "int64")
@@ -27,7 +27,7 @@ def decoded(plug: Any, data: bytes, **facts: Any) -> Any:
     made = plug.decode(Chunk(data, 0, **facts), no_query)
     complete(made)
     if plug.options.layout == "lines":
-        same(made, jsonread.lines(plug, Chunk(data, 0, **facts), vectorised=False))
+        same(made, decode(plug, Chunk(data, 0, **facts), vectorised=False))
     return made
 
 
@@ -232,7 +232,7 @@ def test_both_ways_agree_on_anything(lines: list[bytes], unknown: str, missing: 
     plug = json_format(MIXED, unknown, missing)
     made = plug.decode(Chunk(data, 7), no_query)
     complete(made)
-    same(made, jsonread.lines(plug, Chunk(data, 7), vectorised=False))
+    same(made, decode(plug, Chunk(data, 7), vectorised=False))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -39,9 +39,9 @@ class Parquet:
 
     def open(self, path: str, head: bytes) -> Mapping[str, Any]:  # noqa: ARG002 (contract)
         """{"skip": 0, "rows": n, "groups": rows of each row group}. DataError where it is no Parquet file."""
-        from mainstem.formats import parquetread
+        from mainstem.formats.parquet import read
 
-        with parquetread.opened(path) as file:
+        with read.opened(path) as file:
             meta = file.metadata
             groups = [meta.row_group(index).num_rows for index in range(meta.num_row_groups)]
         return {"skip": 0, "rows": sum(groups), "groups": groups}
@@ -52,13 +52,13 @@ class Parquet:
 
     def decode(self, chunk: Chunk, query: Query) -> Decoded:  # noqa: ARG002 (contract)
         """Rows and rejects of a range of rows. DataError where the file is damaged or a column has quite another type."""
-        from mainstem.formats import parquetread
+        from mainstem.formats.parquet import read
 
         if chunk.path is None:
             raise DataError("format.parquet", "Parquet is read from a file, not from bytes", fix="use a source that has files")
         first = int(chunk.facts.get("first", chunk.start & _ROW))
         count = chunk.facts.get("count")
-        return parquetread.decode(self, chunk.path, chunk.start, first, None if count is None else int(count))
+        return read.decode(self, chunk.path, chunk.start, first, None if count is None else int(count))
 
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file."""

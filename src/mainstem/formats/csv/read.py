@@ -14,13 +14,13 @@ from mainstem.columns import Column
 from mainstem.errors import DataError
 from mainstem.formats import casts, framing
 from mainstem.formats.assembly import EXTRA, OneByOne, assemble, schema
-from mainstem.formats.csvexact import Dialect, Layout, Record, record
-from mainstem.formats.csvsplit import Block, split
+from mainstem.formats.csv.exact import Dialect, Layout, Record, record
+from mainstem.formats.csv.split import Block, split
 from mainstem.formats.wrong import Wrong
 from mainstem.plugs import Decoded
 
 if TYPE_CHECKING:
-    from mainstem.formats.csv import Csv
+    from mainstem.formats.csv.format import Csv
 
 _FEW = 32                             # records below which setting up the vectorised way costs more than it saves
 

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mainstem.errors import DataError
-from mainstem.formats import csvread, csvsplit
-from mainstem.formats.csv import CsvOptions
-from mainstem.formats.csvexact import record
+from mainstem.formats.csv import CsvOptions, read, split
+from mainstem.formats.csv.exact import record
 from mainstem.plugs import Chunk
 
 ID, A = column("id", "string"), column("a", "int64")
@@ -132,10 +131,10 @@ def by_hand(data: bytes, dialect: Any) -> list[tuple[int, int]]:
 
 
 def blocked(data: bytes, dialect: Any, final: bool) -> tuple[list[tuple[int, int]], int]:
-    parts, end = csvsplit.split(data, dialect, final)
+    parts, end = split.split(data, dialect, final)
     found = []
     for part in parts:
-        if isinstance(part, csvsplit.Block):
+        if isinstance(part, split.Block):
             found += list(zip(part.starts.tolist(), part.ends.tolist()))
         elif part.end > part.start:
             found.append((part.start, part.end))
@@ -166,11 +165,11 @@ def test_both_ways_agree_and_any_cut_gives_the_same(text: str, keep: bool) -> No
     plug = csv_format((ID, A, column("d", "double", null=("NA",))), header=False, unknown="keep" if keep else "ignore")
     data = (text + "\n" + "x,1,2.5\n" * 40).encode()
     whole = decode_csv(plug, data)
-    few, csvread._FEW = csvread._FEW, 1 << 60
+    few, read._FEW = read._FEW, 1 << 60
     try:
         same(whole, decode_csv(plug, data))
     finally:
-        csvread._FEW = few
+        read._FEW = few
     starts = [0, *whole.position.tolist()[1:], len(data)]
     parts = [plug.decode(Chunk(data[a:b], a, final=b == len(data)), no_query) for a, b in pairwise(starts[::7] + starts[-1:])]
     assert [row for part in parts for row in part.rows.to_pylist()] == whole.rows.to_pylist()

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from mainstem.columns import Columns
-from mainstem.formats.jsonoptions import JsonOptions
 from mainstem.plugs import Chunk, Decoded, Options, Query
+from mainstem.quantities import Size
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class JsonOptions(Options):
+    """How the JSON is laid out, and how it is written."""
+
+    layout: Literal["lines", "document"] = Field("lines", description="One object per line, or one document per file.")
+    records: str | None = Field(
+        None, description="Where the array of records lies in a document, like `features` or `data.items`; the root if not said."
+    )
+    max_depth: int = Field(64, ge=1, le=500, description="Deepest nesting of a record; deeper ones are set aside.")
+    max_record_bytes: Size = Field(16 * 2**20, description="Longest record, like 16MiB; longer ones are set aside.")
+    nan: Literal["null", "string", "reject"] = Field(
+        "null", description="Writing: what NaN and infinities become; JSON has no word for them."
+    )
+    large_integers: Literal["number", "string"] = Field(
+        "number", description="Writing: integers beyond 2^53 as numbers (exact, but some readers round them) or as strings."
+    )
 
 
 class Json:
@@ -43,15 +62,19 @@ class Json:
 
     def decode(self, chunk: Chunk, query: Query) -> Decoded:  # noqa: ARG002 (contract)
         """Rows and rejects. Raises DataError when a document as a whole is not JSON."""
-        from mainstem.formats import jsonread
+        from mainstem.formats.json import document, lines
 
-        return jsonread.document(self, chunk) if self.options.layout == "document" else jsonread.lines(self, chunk)
+        return document.decode(self, chunk) if self.options.layout == "document" else lines.decode(self, chunk)
 
     def encode(self, rows: pa.Table) -> bytes:
-        """One object a line (layout `lines`), or one array. Always valid JSON."""
-        from mainstem.formats import jsonwrite
+        """One object a line (layout `lines`), or one array. Always valid JSON. Raises DataError for NaN under `nan: reject`."""
+        from mainstem.formats import written
 
-        return jsonwrite.encode(rows, self.columns, self.options)
+        texts = [column.name for column in self.columns if column.type.name == "json"]
+        lines = written.objects(rows, texts, written.Spelling(self.options.nan, self.options.large_integers))
+        if self.options.layout == "document":
+            return ("[" + ",\n".join(lines) + "]\n").encode()
+        return "".join(line + "\n" for line in lines).encode()
 
 
 def _after_last_newline(data: memoryview) -> int:

@@ -15,7 +15,7 @@ from mainstem.quantities import Size
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mainstem.formats.csvexact import Dialect
+    from mainstem.formats.csv.exact import Dialect
 
 _UTF8 = ("utf-8", "utf8", "ascii", "us-ascii")
 
@@ -90,7 +90,7 @@ class Csv:
         return self._look(head, path)
 
     def _look(self, head: bytes, path: str) -> dict[str, Any]:
-        from mainstem.formats import csvexact
+        from mainstem.formats.csv import exact
 
         if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
             raise DataError("format.line_ends", "the lines end with CR only", where=path, why="records end with LF or CRLF",
@@ -104,7 +104,7 @@ class Csv:
             return {"skip": place}
         dialect = self._dialect()
         while place < len(head):
-            entry = csvexact.record(head, place, dialect)
+            entry = exact.record(head, place, dialect)
             place = min(entry.next, len(head))
             if entry.end > entry.start:
                 if entry.wrong is not None:
@@ -116,10 +116,10 @@ class Csv:
         return {"skip": place, "header": []}
 
     def _dialect(self) -> Dialect:
-        from mainstem.formats import csvexact
+        from mainstem.formats.csv import exact
 
         options = self.options
-        return csvexact.Dialect(
+        return exact.Dialect(
             delimiter=ord(options.delimiter), quote=ord(options.quote or "\0"), comment=ord(options.comment or "\0"),
             max_bytes=options.max_record_bytes, trailing=options.trailing_delimiter == "allow", pad=options.short_rows == "pad")
 
@@ -129,15 +129,15 @@ class Csv:
             return len(data)
         if self.cut_by == "whole":
             return 0
-        from mainstem.formats import csvsplit
+        from mainstem.formats.csv import split
 
         dialect = self._dialect()
-        quick = csvsplit.last_end(data, dialect)
-        return csvsplit.split(bytes(data), dialect, final=False)[1] if quick is None else quick
+        quick = split.last_end(data, dialect)
+        return split.split(bytes(data), dialect, final=False)[1] if quick is None else quick
 
     def decode(self, chunk: Chunk, query: Query) -> Decoded:  # noqa: ARG002 (contract)
         """Rows and rejects. Raises DataError where the file as a whole does not fit (encoding, header)."""
-        from mainstem.formats import csvread
+        from mainstem.formats.csv import read
 
         data, facts, start = bytes(chunk.data), chunk.facts, chunk.start
         if self.cut_by == "whole":
@@ -145,7 +145,7 @@ class Csv:
         if self.cut_by == "whole" or ("header" not in facts and self.options.header):
             facts = self._look(data, chunk.path or "")
             data, start = data[facts["skip"]:], start + facts["skip"]
-        return csvread.decode(self, data, start, chunk.final, csvread.layout(self, facts), self._dialect(), chunk.clock_column)
+        return read.decode(self, data, start, chunk.final, read.layout(self, facts), self._dialect(), chunk.clock_column)
 
     def _transcoded(self, data: bytes) -> bytes:
         try:
@@ -156,9 +156,9 @@ class Csv:
 
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file; NULL is an empty field, '' is a quoted one."""
-        from mainstem.formats import csvwrite
+        from mainstem.formats.csv import write
 
-        return csvwrite.encode(rows, self.options)
+        return write.encode(rows, self.options)
 
 
 def _distinct(names: list[str], path: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from formats_kit import column, complete, json_format, no_query, same
 
-from mainstem.formats import jsonread
+from mainstem.formats.json.lines import decode
 from mainstem.plugs import Chunk
 
 UTC = dt.UTC
@@ -189,9 +189,9 @@ def both(columns: Any, line: bytes, unknown: str = "ignore", missing: str = "nul
     alone = plug.decode(Chunk(line + b"\n", 0), no_query)
     complete(alone)
     data = b"\n".join([filler] * 40 + [line] + [filler] * 40) + b"\n"
-    amid = jsonread.lines(plug, Chunk(data, 0))
+    amid = decode(plug, Chunk(data, 0))
     complete(amid)
-    same(amid, jsonread.lines(plug, Chunk(data, 0), vectorised=False))
+    same(amid, decode(plug, Chunk(data, 0), vectorised=False))
     return alone, amid
 
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.formats.jsonoptions import JsonOptions
-from mainstem.formats.jsonwrite import cells as json_cells
-from mainstem.formats.jsonwrite import stamps
+from mainstem.formats.written import cells, stamps
 
 if TYPE_CHECKING:
-    from mainstem.formats.csv import CsvOptions
+    from mainstem.formats.csv.format import CsvOptions
 
 
 def encode(rows: pa.Table, options: CsvOptions) -> bytes:
@@ -46,7 +44,7 @@ def _fields(column: pa.Array, options: CsvOptions) -> pa.Array:
         return _quoted(column.cast(pa.string()), options)
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         return pa.array([None if v is None else base64.b64encode(v).decode() for v in column.to_pylist()], pa.string())
-    texts = [None if cell == "null" else cell for cell in json_cells(pa.chunked_array([column]), False, JsonOptions())]
+    texts = [None if cell == "null" else cell for cell in cells(pa.chunked_array([column]))]
     return _quoted(pa.array(texts, pa.string()), options)
 
 

@@ -14,14 +14,13 @@ import pyarrow.parquet as pq
 
 from mainstem.columns import Column, Type
 from mainstem.errors import DataError
-from mainstem.formats import jsonwrite, times, values
+from mainstem.formats import times, values, written
 from mainstem.formats.assembly import EXTRA, OneByOne, assemble, schema
-from mainstem.formats.jsonoptions import JsonOptions
 from mainstem.formats.wrong import Wrong, brief
 from mainstem.plugs import Decoded
 
 if TYPE_CHECKING:
-    from mainstem.formats.parquet import Parquet
+    from mainstem.formats.parquet.format import Parquet
 
 
 @contextmanager
@@ -123,8 +122,8 @@ def _column(source: pa.ChunkedArray, column: Column) -> tuple[pa.ChunkedArray, n
     target = column.type.arrow
     text = pa.types.is_string(source.type) or pa.types.is_large_string(source.type)
     if column.type.name == "json" and not text:
-        cells = jsonwrite.cells(source, False, JsonOptions())
-        array = pa.chunked_array([pa.array([None if cell == "null" else cell for cell in cells], target)])
+        cells = [None if cell == "null" else cell for cell in written.cells(source)]
+        array = pa.chunked_array([pa.array(cells, target)])
         return array, array.is_null().to_numpy() if column.required else failed
     widened = pa.types.is_float32(source.type) and column.type.name == "double"
     plain = widened or not (naive or column.type.name == "json" or times.is_epoch(column) or pa.types.is_floating(source.type))
@@ -198,10 +197,10 @@ def _reason(cells: list[tuple[Column, pa.ChunkedArray]], record: int) -> Wrong:
 
 def _raw(table: pa.Table, failed: np.ndarray) -> pa.Array:
     """The row as JSON where it is set aside, NULL elsewhere: a Parquet file has no bytes of one row."""
-    lines = iter(jsonwrite.encode(table.filter(pa.array(failed)), (), JsonOptions(nan="string")).splitlines())
+    lines = iter(written.objects(table.filter(pa.array(failed)), spelling=written.Spelling(nan="string")))
     return pa.array([next(lines) if bad else None for bad in failed.tolist()], pa.binary())
 
 
 def _extra(table: pa.Table) -> pa.ChunkedArray:
-    lines = jsonwrite.encode(table, (), JsonOptions()).decode().split("\n")[:-1] if table.num_columns else [None] * table.num_rows
+    lines = written.objects(table) if table.num_columns else [None] * table.num_rows
     return pa.chunked_array([pa.array(lines, pa.field(EXTRA, pa.string()).type)])

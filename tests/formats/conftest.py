@@ -1,0 +1,1 @@
+"""Makes `formats_kit` known in the folders below."""
