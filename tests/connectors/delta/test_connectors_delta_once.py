@@ -242,3 +242,52 @@ def test_a_staged_file_is_what_its_record_says(tmp_path: Path) -> None:
         content = Path(file.path).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
     assert sum(part["rows"] for file in staged for part in json.loads(Path(file.path).read_bytes())) == 3
+
+
+def meanwhile(act: Any) -> Any:
+    """Do something in the last moment before a commit, once: what another writer does."""
+    heard: list[str] = []
+
+    def listen(name: str, _: dict[str, Any]) -> None:
+        if name == "durable.commit" and not heard:
+            heard.append(name)
+            act()
+
+    return signals.listening(listen)
+
+
+@pytest.mark.parametrize("mode", ["upsert", "replace"])
+def test_a_merge_is_made_anew_when_another_writer_was_quicker(tmp_path: Path, mode: str) -> None:
+    """What goes was chosen from a snapshot: on top of a newer one the other writer's row of the same key would stay."""
+    out = delta(tmp_path / "lake", mode, ["id"])
+    out.prepare()
+    out.commit(epoch(1), [out.stage(table(0, 3), "e1")])
+    staged = [out.stage(table(2, 3, "mine"), "e2")]
+    other = delta(tmp_path / "lake")
+    with meanwhile(lambda: other.commit(epoch(1, "other"), [other.stage(table(4, 2, "theirs"), "x")])):
+        done = out.commit(epoch(2), staged)
+    found = {row["id"]: row["name"] for row in out.read().to_pylist()}
+    assert ids(out.read()) == [0, 1, 2, 3, 4, 5]
+    assert found == {0: "a", 1: "a", 2: "mine", 3: "mine", 4: "mine", 5: "theirs"}
+    assert (done.version, done.rows, done.already) == (3, 3, False)
+
+
+def test_a_rebuild_takes_the_place_of_what_came_in_the_last_moment_too(tmp_path: Path) -> None:
+    out, staged = ready(tmp_path / "lake")
+    other = delta(tmp_path / "lake")
+    with meanwhile(lambda: other.commit(epoch(1, "other"), [other.stage(table(9, 1), "x")])):
+        out.commit(epoch(1, "p/new/out", fresh=True), staged)
+    assert ids(out.read()) == [2, 3, 4]
+
+
+def test_the_same_merge_by_two_writers_at_once_is_applied_once(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake", "upsert", ["id"])
+    out.prepare()
+    out.commit(epoch(1), [out.stage(table(0, 3), "e1")])
+    staged = [out.stage(table(2, 3, "mine"), "e2")]
+    twin = delta(tmp_path / "lake", "upsert", ["id"])
+    with meanwhile(lambda: twin.commit(epoch(2), staged)):
+        done = out.commit(epoch(2), staged)
+    assert done.already
+    assert ids(out.read()) == [0, 1, 2, 3, 4]
+    assert out.version() == 2

@@ -84,9 +84,11 @@ class Log:
         return max(found, default=-1)
 
     def commit(self, snapshot: DeltaTable, actions: Sequence[Any], schema: pa.Schema, partition_by: Sequence[str],
-               transaction: tuple[str, int] | None, facts: dict[str, str]) -> bool:
+               transaction: tuple[str, int] | None, facts: dict[str, str], tries: int = 0) -> bool:
         """Put the actions into the log on top of exactly this snapshot; False if somebody else came in between.
 
+        `tries`: how often they may be put on top of newer versions, where no file that they take out was touched and the
+        transaction was not recorded. Only for actions that hold whatever others added: not if what goes was chosen by its rows.
         An error in the middle says nothing about the outcome: the caller looks at the log again before it repeats.
         """
         from deltalake.exceptions import CommitFailedError, DeltaError
@@ -94,7 +96,7 @@ class Log:
 
         signals.at("durable.commit", path=str(self.root), version=snapshot.version() + 1)
         properties = CommitProperties(
-            custom_metadata=dict(facts), max_commit_retries=5,
+            custom_metadata=dict(facts), max_commit_retries=tries,
             app_transactions=[Transaction(*transaction)] if transaction else None)
         hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
         try:

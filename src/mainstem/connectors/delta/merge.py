@@ -141,7 +141,7 @@ def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int) -> i
     if not actions:
         return 0
     before = table.version()
-    if not log.commit(table, actions, schema, partition_by, None, {"mainstem.maintenance": "compaction"}):
+    if not log.commit(table, actions, schema, partition_by, None, {"mainstem.maintenance": "compaction"}, tries=5):
         return 0
     log.settle(before + 1, log.newest().version())
     return replaced

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _TRIES = 12                           # a commit that meets others this often gives up and keeps its staged files
+_REBASED = 5                          # so often delta-rs itself puts rows that are only added on top of what others added
 _PARTS = ".parts.json"                # what one task staged for a partitioned table: a list of files
 
 
@@ -171,6 +172,7 @@ class Delta:
         facts = {f"mainstem.{name}": value for name, value in transaction.facts.items()} | {
             "mainstem.app": transaction.app, "mainstem.epoch": str(transaction.version), "mainstem.first": str(transaction.first),
             "mainstem.release": transaction.release}
+        tries = _REBASED if self.mode == "append" and not transaction.fresh else 0
         unsure: TransientError | None = None
         for attempt in range(_TRIES):
             table = self.log.newest()
@@ -182,7 +184,7 @@ class Delta:
             before = table.version()
             try:
                 done = self.log.commit(table, self._actions(table, transaction, files), self.schema, self.options.partition_by,
-                                       (transaction.app, transaction.version), facts)
+                                       (transaction.app, transaction.version), facts, tries)
             except TransientError as error:
                 unsure, done = error, False     # it may have gone through all the same: look before leaving
             if done:
