@@ -50,14 +50,14 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> tuple[int, str]:
     signals.at("durable.create", path=str(path))
     try:
         with path.open("xb") as file:
-            hashed = _Hashing(file)
+            hashed = Hashed(file)
             fill(hashed)  # type: ignore[arg-type]
             file.flush()
             signals.at("durable.fsync", path=str(path))
             os.fsync(file.fileno())
     except OSError as error:
         raise disk(error, path) from error
-    return hashed.size, hashed.digest.hexdigest()
+    return hashed.size, hashed.sha256
 
 
 def publish(path: Path, content: bytes) -> None:
@@ -100,21 +100,31 @@ def disk(error: OSError, path: Path) -> TransientError:
                           fix="mend the disk and start again: it goes on")
 
 
-class _Hashing:
-    """A file that remembers the size and the SHA-256 of what is written to it."""
+class Hashed:
+    """An open file that remembers the size and the SHA-256 of what goes through it, in one direction."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.digest = hashlib.sha256()
+        self._digest = hashlib.sha256()
         self.size = 0
         self.closed = False
 
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._digest.update(data)
+        self.size += len(data)
+        return data
+
     def write(self, data: bytes) -> int:
-        self.digest.update(data)
+        self._digest.update(data)
         self._file.write(data)
-        view = memoryview(data).nbytes
-        self.size += view
-        return view
+        written = memoryview(data).nbytes
+        self.size += written
+        return written
 
     def flush(self) -> None:
         self._file.flush()
@@ -122,14 +132,15 @@ class _Hashing:
     def tell(self) -> int:
         return self.size
 
-    def writable(self) -> bool:
-        return True
-
     def readable(self) -> bool:
-        return False
+        return self._file.readable()
+
+    def writable(self) -> bool:
+        return self._file.writable()
 
     def seekable(self) -> bool:
         return False
 
     def close(self) -> None:
+        """Nothing: who opened the file closes it."""
         self.closed = True

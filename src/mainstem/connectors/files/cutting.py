@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
+from mainstem.connectors.files.content import Content
+from mainstem.connectors.files.identity import mark, mark_of
 from mainstem.errors import DataError
 from mainstem.plugs import Budget, Format, Range
 
@@ -15,20 +15,6 @@ POSITION_SHIFT = 40                   # position = file number << 40 | byte offs
 HEAD = 64 << 10                       # what `Format.open` sees of a file
 _SMALL, _LARGE = 256 << 10, 32 << 20  # bounds of a range, bytes
 _LONGEST = 64 << 20                   # a record that does not end within so many bytes has no end
-_CHECKED = 4 << 10                    # bytes at both ends of a piece by which `read` knows it again
-
-
-@dataclass(frozen=True)
-class Content:
-    """A file ready to be cut."""
-
-    number: int
-    partition: int
-    name: str                         # as the book knows it
-    path: Path                        # where its content lies: itself, or its spool file
-    size: int
-    packed: str                       # SHA-256 of the packed file, empty for a plain one
-    final: bool                       # nothing will follow its present end
 
 
 @dataclass
@@ -57,7 +43,7 @@ class Cutter:
             return self._rows(content, facts, done)
         if self.format.cut_by == "whole":
             self._limit = self._limit or self.budget.bytes
-            self._add(content, facts, 0, content.size, check(content.path, 0, content.size), content.final, content.size)
+            self._add(content, facts, 0, content.size, mark_of(content.path, content.size), content.final, content.size)
             return content.size
         with content.path.open("rb") as file:
             return self._cut_bytes(content, facts, max(done, int(facts.get("skip", 0))), file)
@@ -80,9 +66,8 @@ class Cutter:
                 file.seek(done)
             if not length:
                 break                                     # the last record of a growing file waits for its end
-            mark = check_bytes(memoryview(data)[:length])
             last = done + length >= content.size
-            self._add(content, facts, done, length, mark, content.final and last, length)
+            self._add(content, facts, done, length, mark(memoryview(data)[:length]), content.final and last, length)
             done += length
         return done
 
@@ -105,24 +90,24 @@ class Cutter:
             place += group
             ends.append(place)
         step = max(self.budget.rows // self.budget.ranges, 1)
-        mark = check(content.path, 0, content.size)
+        checked = mark_of(content.path, content.size)
         small = {key: value for key, value in facts.items() if key != "groups"}
         while done < total and not self.full:
             end = max((one for one in ends if done < one <= done + step), default=0)
             if not end:
                 group = next(one for one in ends if one > done)
                 end = group if group <= done + 2 * step else done + step
-            self._add(content, small, done, end - done, mark, end == total, (end - done) * weight)
+            self._add(content, small, done, end - done, checked, end == total, (end - done) * weight)
             done = end
         return content.size if done >= total else done
 
-    def _add(self, content: Content, facts: Mapping[str, Any], at: int, length: int, mark: str, final: bool, weight: int) -> None:
+    def _add(self, content: Content, facts: Mapping[str, Any], at: int, length: int, checked: str, final: bool, weight: int) -> None:
         if self._pieces and (content.partition != self._partition or self._bytes + weight > self._aim()):
             self.flush()
         if facts not in self._facts:
             self._facts.append(facts)
         self._pieces.append({"n": content.number, "file": content.name, "at": at, "len": length, "size": content.size,
-                             "check": mark, "final": final, "facts": self._facts.index(facts), "packed": content.packed})
+                             "check": checked, "final": final, "facts": self._facts.index(facts), "packed": content.packed})
         self._partition = content.partition
         self._bytes += weight
         self.used += weight
@@ -153,21 +138,3 @@ def record(file: BinaryIO, format: Format, facts: Mapping[str, Any]) -> bytes:
         if not more:
             return data
     return b""
-
-
-def check(path: Path, at: int, length: int) -> str:
-    """By what [at, at + length) of a file is known again: a hash of both of its ends."""
-    with path.open("rb") as file:
-        file.seek(at)
-        head = file.read(min(length, _CHECKED))
-        file.seek(at + max(length - _CHECKED, 0))
-        return _mark(head + file.read(min(length, _CHECKED)))
-
-
-def check_bytes(data: bytes | memoryview) -> str:
-    """The same of bytes in memory."""
-    return _mark(bytes(data[:_CHECKED]) + bytes(data[max(len(data) - _CHECKED, 0):]))
-
-
-def _mark(ends: bytes) -> str:
-    return hashlib.sha256(ends).hexdigest()[:16]

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,6 @@ from typing import Any
 from mainstem import durable
 from mainstem.errors import ConcurrencyError, RefusedError
 
-_EDGE = 64 << 10
-_WHOLE = 1 << 20                      # content up to this size is hashed whole
-_SAMPLES, _SAMPLE = 16, 4 << 10
 _CHANGES = 256                        # more than this and the book is written anew
 
 NEW, READING, DONE, GONE, ASIDE = "new", "reading", "done", "gone", "aside"
@@ -164,33 +160,3 @@ def _row(file: Known) -> list[Any]:
 
 def _file(row: list[Any]) -> Known:
     return Known(row[0], row[1], tuple(row[2]), *row[3:])
-
-
-def fingerprint(path: str | Path, size: int) -> str | None:
-    """What the first `size` bytes of a file are recognised by; None if it has fewer.
-
-    Content up to 1 MiB is hashed whole, of more: both ends, 16 samples between them, and the size.
-    """
-    if os.stat(path).st_size < size:
-        return None
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        if size <= _WHOLE:
-            digest.update(file.read(size))
-        else:
-            places = [0, *((size - _SAMPLE) * index // (_SAMPLES + 1) for index in range(1, _SAMPLES + 1)), size - _EDGE]
-            for index, place in enumerate(places):
-                file.seek(place)
-                digest.update(file.read(_EDGE if index in (0, len(places) - 1) else _SAMPLE))
-    return digest.hexdigest()[:32]
-
-
-def same_content(one: str | Path, other: str | Path, size: int) -> bool:
-    """Whether the first `size` bytes of two files are the same, byte for byte."""
-    with open(one, "rb") as first, open(other, "rb") as second:
-        while size > 0:
-            mine, theirs = first.read(min(size, 4 << 20)), second.read(min(size, 4 << 20))
-            if mine != theirs or not mine:
-                return False
-            size -= len(mine)
-    return True

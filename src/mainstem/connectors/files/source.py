@@ -18,7 +18,9 @@ from pydantic import Field
 from mainstem.clock import Clock, SystemClock
 from mainstem.connectors.files import cutting, known, listing, spool
 from mainstem.connectors.files.changes import Changes
-from mainstem.connectors.files.cutting import POSITION_SHIFT, Content, Cutter
+from mainstem.connectors.files.content import Content, Contents, changed
+from mainstem.connectors.files.cutting import POSITION_SHIFT, Cutter
+from mainstem.connectors.files.identity import fingerprint, mark, mark_of
 from mainstem.connectors.files.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
 from mainstem.errors import Bug, DataError, SpecError
 from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
@@ -63,11 +65,11 @@ class Files:
         self.complete = not options.growing or scope.complete
         self.path = Path(scope.project) / options.path
         self.folder = Path(scope.work) / "spool" / scope.name
-        self.limits = spool.Limits(options.max_unpacked, options.max_ratio)
+        self.contents = Contents(Path(scope.project), self.folder, options.compression,
+                                 spool.Limits(options.max_unpacked, options.max_ratio), scope.partition == "file", self.complete)
         self._facts: dict[tuple[int, str], Mapping[str, Any]] = {}
         self._names: dict[int, str] = {}
         self._tried: set[str] = set()
-        self._same: dict[tuple[int, int, int], bool] = {}      # files that were looked at again, by size and age
 
     @property
     def bounded(self) -> bool:
@@ -84,7 +86,7 @@ class Files:
         here = [(self._name(entry.path), entry) for entry in found]
         oldest = self.clock.now() * 1000 - self.options.min_age * 1000
         young = set() if self.complete else {name for name, entry in here if self.options.min_age and entry.modified > oldest}
-        changes = Changes(book, self.options.replaced, self._print, self.format.cut_by != "bytes")
+        changes = Changes(book, self.options.replaced, self.contents.print, self.format.cut_by != "bytes")
         changes.compare(here, young)
         for line in sorted(set(refused) - set((progress or {}).get("refused", ()))):
             where, why = line.rsplit(": ", 1)
@@ -114,7 +116,7 @@ class Files:
         """Read on in one file; whether there is more of it than the budget allowed."""
         book = changes.book
         try:
-            content = self._content(file)
+            content = self.contents.of(file)
             if not content.size:
                 self._rest(changes, file.but(size=0, packed=content.packed), "empty")
                 return False
@@ -130,9 +132,9 @@ class Files:
             return False
         more = done < content.size and cutter.full
         whole = self.format.cut_by != "bytes"
-        mark_of = content.size if whole else done
+        known_by = content.size if whole else done
         now = file.but(state=READING if more else DONE, done=done, size=content.size, packed=content.packed, outcome="",
-                       print=known.fingerprint(content.path, mark_of) or "", print_of=mark_of)
+                       print=fingerprint(content.path, known_by) or "", print_of=known_by)
         if more or done >= content.size:
             book.put(now)
         else:
@@ -150,21 +152,14 @@ class Files:
         """Whether this content was read under another name already."""
         if self.options.duplicates == "read" or not changes.book.has_size(content.size):
             return False
-        mine = known.fingerprint(content.path, content.size) or ""
+        mine = fingerprint(content.path, content.size) or ""
         other = changes.book.like(content.size, mine)
-        if other is None or other.number == file.number or not self._equal(other, content):
+        if other is None or other.number == file.number or not self.contents.equal(other, content):
             return False
         changes.note(file.path, "duplicate", f"the same content as {other.path}")
         changes.book.put(file.but(state=DONE, done=content.size, size=content.size, print=mine, print_of=content.size,
                                   packed=content.packed, outcome="duplicate"))
         return True
-
-    def _equal(self, other: Known, content: Content) -> bool:
-        """Compare byte by byte where the other file is still there; else its fingerprint has to do."""
-        path = self.folder / f"{other.packed}.raw" if other.packed else self._path(other.path)
-        if other.state == GONE or not path.is_file() or path.stat().st_size < content.size:
-            return True
-        return known.same_content(path, content.path, content.size)
 
     def _open(self, file: Known, content: Content) -> Mapping[str, Any] | None:
         """What the format says of the file; None while a growing file has not even its first line."""
@@ -208,36 +203,6 @@ class Files:
         parts = {number: file.path for number, file in book.files.items()}
         return parts, frozenset(number for number, file in book.files.items() if file.state in (DONE, GONE, ASIDE))
 
-    # -------------------------------------------------------------------------------------------------- content
-
-    def _content(self, file: Known) -> Content:
-        """Where a file's content lies: itself, or unpacked in the spool."""
-        path = self._path(file.path)
-        partition = file.number if self.scope.partition == "file" else 0
-        codec = spool.packing(path, self.options.compression)
-        if codec is None:
-            return Content(file.number, partition, file.path, path, path.stat().st_size, "", self.complete)
-        unpacked = self.folder / f"{file.packed}.raw"
-        if file.state == READING and file.packed and unpacked.is_file():
-            return Content(file.number, partition, file.path, unpacked, unpacked.stat().st_size, file.packed, True)
-        packed, size = spool.unpack(path, codec, self.folder, self.limits)
-        return Content(file.number, partition, file.path, self.folder / f"{packed}.raw", size, packed, True)
-
-    def _print(self, name: str, size: int, packed: str) -> str | None:
-        """The fingerprint of the first `size` bytes of a file's content as it is now."""
-        path = self._path(name)
-        codec = spool.packing(path, self.options.compression)
-        if codec is None:
-            return known.fingerprint(path, size)
-        fresh, _ = spool.unpack(path, codec, self.folder, self.limits)
-        found = known.fingerprint(self.folder / f"{fresh}.raw", size)
-        if fresh != packed:
-            (self.folder / f"{fresh}.raw").unlink(missing_ok=True)
-        return found
-
-    def _path(self, name: str) -> Path:
-        return Path(self.scope.project) / name
-
     def _name(self, path: str) -> str:
         """A path as the book knows it: relative to the project where it lies in it, so that a project may move."""
         start = self.scope.project.rstrip("/") + "/"
@@ -258,39 +223,28 @@ class Files:
 
     def _piece(self, piece: Mapping[str, Any], facts: Mapping[str, Any]) -> Chunk:
         try:
-            path = self._readable(piece)
+            path = self.contents.readable(piece)
             if self.format.cut_by == "rows":
-                if path.stat().st_size != piece["size"] or cutting.check(path, 0, piece["size"]) != piece["check"]:
-                    raise _changed(piece, "its content is another one")
+                if path.stat().st_size != piece["size"] or mark_of(path, piece["size"]) != piece["check"]:
+                    raise changed(piece, "its content is another one")
                 return Chunk(b"", piece["n"] << POSITION_SHIFT | piece["at"], piece["final"], str(path),
                              {**facts, "first": piece["at"], "count": piece["len"]})
             with path.open("rb") as file:
                 file.seek(piece["at"])
                 data = file.read(piece["len"])
         except OSError as error:
-            raise _changed(piece, f"it cannot be read any more: {error.strerror or error}") from error
-        if len(data) != piece["len"] or cutting.check_bytes(data) != piece["check"]:
-            raise _changed(piece, "its content is another one")
+            raise changed(piece, f"it cannot be read any more: {error.strerror or error}") from error
+        if len(data) != piece["len"] or mark(data) != piece["check"]:
+            raise changed(piece, "its content is another one")
         return Chunk(data, piece["n"] << POSITION_SHIFT | piece["at"], piece["final"],
                      str(path) if self.format.cut_by == "whole" else None, facts)
-
-    def _readable(self, piece: Mapping[str, Any]) -> Path:
-        path = self._path(piece["file"])
-        if not piece["packed"]:
-            return path
-        unpacked = self.folder / f"{piece['packed']}.raw"
-        if not unpacked.is_file() or unpacked.stat().st_size != piece["size"]:
-            fresh, _ = spool.unpack(path, spool.packing(path, self.options.compression) or "gzip", self.folder, self.limits)
-            if fresh != piece["packed"]:
-                raise _changed(piece, "the packed file is another one")
-        return unpacked
 
     def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> Chunk | None:  # noqa: ARG002 (contract)
         """One record read again, if its file still begins with what was read."""
         number, at = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
         file = known.load(self.folder, progress).files.get(number)
         try:
-            if file is None or (content := self._again(file)) is None or (facts := self._open(file, content)) is None:
+            if file is None or (content := self.contents.again(file)) is None or (facts := self._open(file, content)) is None:
                 return None
             if self.format.cut_by == "rows":
                 return Chunk(b"", position, False, str(content.path), {**facts, "first": at, "count": 1})
@@ -302,15 +256,6 @@ class Files:
         except (DataError, OSError):
             return None
         return Chunk(data, position, facts=facts) if data else None
-
-    def _again(self, file: Known) -> Content | None:
-        """The content of a file that was read before; None if it is another one now."""
-        path = self._readable({"file": file.path, "packed": file.packed, "size": file.size, "at": 0})
-        stat = path.stat()
-        key = (file.number, stat.st_size, stat.st_mtime_ns)
-        if key not in self._same:
-            self._same[key] = not file.print or known.fingerprint(path, file.print_of) == file.print
-        return Content(file.number, 0, file.path, path, stat.st_size, file.packed, True) if self._same[key] else None
 
     def place(self, range_or_position: Mapping[str, Any]) -> str:
         """`inbox/a.csv:1042`: file and byte of the record; `inbox/a.parquet row 7` where rows are counted."""
@@ -326,18 +271,11 @@ class Files:
     def acknowledge(self, progress: Mapping[str, Any]) -> None:
         """Forget older books, and the unpacked content of files that were read to their end (it can be made again)."""
         known.forget(self.folder, progress)
-        if not self.folder.is_dir() or not any(self.folder.glob("*.raw")):
-            return
-        book = known.load(self.folder, progress)
-        for file in book.files.values():
-            if file.packed and file.state in (DONE, GONE):
-                (self.folder / f"{file.packed}.raw").unlink(missing_ok=True)
+        if self.contents.spooled():
+            for file in known.load(self.folder, progress).files.values():
+                if file.state in (DONE, GONE):
+                    self.contents.forget(file)
 
 
 def _no_query(sql: str, **_: Any) -> Any:
     raise Bug("bug.query", "a format asked for SQL while a file was tried", why=sql)
-
-
-def _changed(piece: Mapping[str, Any], why: str) -> DataError:
-    return DataError("source.changed", f"{piece['file']} is not the file that was planned", where=f"{piece['file']}:{piece['at']}",
-                     why=why, fix="restore it and start again; the plan of this epoch names exactly these bytes")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from mainstem import durable
 from mainstem.errors import DataError
@@ -46,7 +44,7 @@ def unpack(path: str | Path, codec: str, folder: Path, limits: Limits) -> tuple[
     size = 0
     try:
         with open(path, "rb") as packed, temporary.open("xb") as out:
-            hashing = _Hashing(packed)
+            hashing = durable.Hashed(packed)
             with pa.CompressedInputStream(pa.PythonFile(hashing, mode="r"), codec) as stream:
                 while piece := stream.read(_PIECE):
                     size += len(piece)
@@ -54,7 +52,7 @@ def unpack(path: str | Path, codec: str, folder: Path, limits: Limits) -> tuple[
                     out.write(piece)
             if hashing.read(1):
                 raise OSError("bytes are left behind its end")
-        name = hashing.digest.hexdigest()
+        name = hashing.sha256
         temporary.replace(folder / f"{name}.raw")
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
@@ -75,31 +73,3 @@ def _check(path: str, size: int, packed: int, limits: Limits) -> None:
     if size > _RATIO_FROM and size > packed * limits.ratio:
         raise DataError("source.too_large", f"unpacks to more than {limits.ratio} times its size", where=path,
                         fix="raise `max_ratio:` if this is what you expect")
-
-
-class _Hashing:
-    """A file that remembers the size and the SHA-256 of what is read from it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-        self.closed = False
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.digest.update(data)
-        self.size += len(data)
-        return data
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> Any:
-        self.closed = True
