@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mainstem import durable, signals
 from mainstem.clock import HandClock
-from mainstem.engines import journal
+from mainstem.engines import journal, lease
 from mainstem.engines.journal import Manifest, Prepared
 from mainstem.engines.lease import SECONDS, Lease
 from mainstem.errors import ConcurrencyError, RefusedError, TransientError
@@ -113,15 +115,76 @@ def test_a_second_runner_is_refused_and_may_take_over(tmp_path: Path) -> None:
     Lease(tmp_path, clock).release()
 
 
-def test_the_lease_of_a_dead_process_is_void_and_that_of_another_host_runs_out(tmp_path: Path) -> None:
+def held_by(folder: Path, number: int, until: int, **other: object) -> None:
+    """A lease of somebody who is like us but for this."""
+    Lease(folder, HandClock(1_000_000)).release()
+    mine = json.loads(max(folder.glob("lease-*.json")).read_text())
+    (folder / f"lease-{number:06d}.json").write_text(json.dumps(mine | {"until": until} | other))
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_lease_of_a_dead_process_is_void_at_once(tmp_path: Path) -> None:
     clock = HandClock(1_000_000)
+    soon = clock.now() + SECONDS * 1_000_000
+    held_by(tmp_path, 5, soon, pid=dead_process())
     Lease(tmp_path, clock).release()
-    dead = {"host": os.uname().nodename, "boot": "other", "pid": 1, "started": "0", "until": 10**18}
-    (tmp_path / "lease-000001.json").write_text(json.dumps(dead))
-    Lease(tmp_path, clock).release()
-    far = {"host": "elsewhere", "boot": "b", "pid": 1, "started": "0", "until": clock.now() + SECONDS * 1_000_000}
-    (tmp_path / "lease-000009.json").write_text(json.dumps(far))
-    with pytest.raises(ConcurrencyError):
+    held_by(tmp_path, 9, soon, started="0" if Path("/proc/self/stat").exists() else "")     # our number was another's before
+    if Path("/proc/self/stat").exists():
+        Lease(tmp_path, clock).release()
+
+
+@pytest.mark.parametrize("elsewhere", ["host", "boot", "processes"])
+def test_a_holder_whose_process_we_cannot_see_is_waited_for(tmp_path: Path, elsewhere: str) -> None:
+    """Another host, another boot, another container: its number is nobody's here, or somebody else's."""
+    clock = HandClock(1_000_000)
+    held_by(tmp_path, 5, clock.now() + SECONDS * 1_000_000, pid=dead_process(), **{elsewhere: "another"})
+    with pytest.raises(ConcurrencyError) as caught:
         Lease(tmp_path, clock)
+    assert caught.value.code == "run.held"
     clock.sleep(SECONDS + 1)
     Lease(tmp_path, clock).release()
+
+
+def test_two_containers_on_one_volume_do_not_take_each_other_for_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same host name, same kernel, and to each the other's process number is nobody."""
+    clock = HandClock(1_000_000)
+    place = {"host": "runner", "boot": "b", "processes": "pid:[4026532001]"}
+    monkeypatch.setattr(lease, "_here", lambda: dict(place))
+    monkeypatch.setattr(lease.os, "getpid", lambda: 2**22 + 7)
+    first = Lease(tmp_path, clock)
+    monkeypatch.undo()
+    place["processes"] = "pid:[4026532999]"
+    monkeypatch.setattr(lease, "_here", lambda: dict(place))
+    with pytest.raises(ConcurrencyError) as caught:
+        Lease(tmp_path, clock)
+    assert "runner" in caught.value.what
+    first.check()
+    first.release()
+    Lease(tmp_path, clock).release()
+
+
+def test_a_lease_from_a_clock_far_ahead_is_watched_and_taken_if_nobody_renews_it(tmp_path: Path) -> None:
+    clock = HandClock(1_000_000)
+    held_by(tmp_path, 5, 4 * 10**15, host="elsewhere")
+    Lease(tmp_path, clock).release()
+    assert clock.now() >= SECONDS * 1_000_000
+
+    class Renewed(HandClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            held_by(tmp_path, 11, 4 * 10**15 + 1, host="elsewhere")
+
+    held_by(tmp_path, 10, 4 * 10**15, host="elsewhere")
+    with pytest.raises(ConcurrencyError):
+        Lease(tmp_path, Renewed(1_000_000))
+
+
+def test_a_process_that_may_not_be_looked_at_may_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_started", lambda _: "")
+    assert not lease._gone(os.getpid(), "12")
+    assert lease._gone(dead_process(), "12")

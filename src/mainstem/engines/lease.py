@@ -1,8 +1,10 @@
-"""One runner per incarnation: a lease of 15 s that names its holder and is renewed while the runner lives.
+"""One runner per pipeline: a lease of 15 s that names its holder and is renewed while the runner lives.
 
 A takeover creates the next numbered lease file exclusively, so two contenders cannot both win; the old holder finds a
-higher number and stops. On the same host the lease of a dead process is void at once. The journal's exclusive files are
-the fence behind it: even a holder that slept through all this cannot publish an epoch twice.
+higher number and stops. The lease of a process that is dead for sure is void at once: that can be told only of one whose
+number means the same process to us (same host, same boot, same namespace of processes; two containers on one volume have
+numbers of their own). Any other lease runs out. The journal's exclusive files are the fence behind it: even a holder that
+slept through all this cannot publish an epoch twice.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import re
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,35 +26,47 @@ SECONDS = 15
 _NAME = re.compile(r"^lease-(\d{6})\.json$")
 
 
-def _boot() -> str:
+def _here() -> dict[str, str]:
+    """Where the number of a process means one process. Empty texts where the system does not tell."""
+    return {"host": socket.gethostname(), "boot": _told(lambda: Path("/proc/sys/kernel/random/boot_id").read_text().strip()),
+            "processes": _told(lambda: os.readlink("/proc/self/ns/pid"))}
+
+
+def _told(ask: Callable[[], str]) -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
+        return ask()
+    except (OSError, IndexError):
         return ""
 
 
 def _started(pid: int) -> str:
     """When a process started, in the kernel's ticks: tells a living process from another with its old number."""
+    return _told(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+
+
+def _gone(pid: int, started: str) -> bool:
+    """Whether that process is no more; one that cannot be looked at may live."""
+    now = _started(pid)
+    if now and started:
+        return now != started
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return ""
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Lease:
-    """The right to run one incarnation; `check` before each step that others can see."""
+    """The right to run one pipeline; `check` before each step that others can see."""
 
     def __init__(self, folder: Path, clock: Clock, takeover: bool = False) -> None:
         self._folder, self._clock = folder, clock
-        self._me: dict[str, Any] = {
-            "host": socket.gethostname(),
-            "boot": _boot(),
-            "pid": os.getpid(),
-            "started": _started(os.getpid()),
-        }
+        self._me: dict[str, Any] = _here() | {"pid": os.getpid(), "started": _started(os.getpid())}
         self._stop = threading.Event()
         number, holder = self._newest()
-        if holder and not takeover and not self._void(holder):
+        if holder and not takeover and not self._void(number, holder):
             raise ConcurrencyError(
                 "run.held",
                 f"this pipeline is run by process {holder['pid']} on {holder['host']}",
@@ -104,9 +119,17 @@ class Lease:
         except (OSError, ValueError):
             return max(numbers), {}
 
-    def _void(self, holder: dict[str, Any]) -> bool:
-        dead = holder["boot"] != self._me["boot"] or _started(holder["pid"]) != holder["started"]
-        return (holder["host"] == self._me["host"] and dead) or bool(holder["until"] < self._clock.now())
+    def _void(self, number: int, holder: dict[str, Any]) -> bool:
+        """Whether nobody holds this lease any more."""
+        now = self._clock.now()
+        if holder["until"] < now:
+            return True
+        if all(holder.get(part) == self._me[part] for part in _here()):
+            return _gone(holder["pid"], holder["started"])
+        if holder["until"] <= now + SECONDS * 1_000_000:
+            return False
+        self._clock.sleep(SECONDS)            # no clock that agrees with ours wrote this: only watching tells if it is renewed
+        return self._newest() == (number, holder)
 
     def _renew(self) -> None:
         while not self._stop.wait(SECONDS / 3):
