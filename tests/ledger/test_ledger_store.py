@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select
 
 from mainstem.clock import SystemClock
 from mainstem.errors import RefusedError, TransientError
@@ -71,6 +71,11 @@ def test_a_newer_ledger_is_refused(tmp_path):
     assert met.value.code == "ledger.newer"
 
 
+def releases(ledger):
+    with ledger.read() as connection:
+        return [dict(row) for row in connection.execute(select(tables.releases)).mappings()]
+
+
 def test_a_locked_ledger_is_waited_for_and_then_named(tmp_path):
     path = tmp_path / "ledger.db"
     ledger = store.open_store(path, wait=0.1)
@@ -80,10 +85,10 @@ def test_a_locked_ledger_is_waited_for_and_then_named(tmp_path):
         register.release(ledger, release="r", pipeline="p", environment="e", created=0, plan="x")
     assert met.value.code == "ledger.busy"
     assert met.value.exit_code == 4
-    assert register.listing(ledger, "releases", "p", "e") == [], "reading goes on while somebody writes"
+    assert releases(ledger) == [], "reading goes on while somebody writes"
     plain.execute("ROLLBACK")
     register.release(ledger, release="r", pipeline="p", environment="e", created=0, plan="x")
-    assert len(register.listing(ledger, "releases", "p", "e")) == 1
+    assert len(releases(ledger)) == 1
 
 
 def test_a_lock_that_is_let_go_in_time_is_no_error(tmp_path):
@@ -95,7 +100,7 @@ def test_a_lock_that_is_let_go_in_time_is_no_error(tmp_path):
     timer.start()
     register.release(ledger, release="r", pipeline="p", environment="e", created=0, plan="x")
     timer.join()
-    assert register.listing(ledger, "releases", "p", "e")[0]["created"] == "1970-01-01T00:00:00.000000Z"
+    assert releases(ledger)[0]["created"] == "1970-01-01T00:00:00.000000Z"
 
 
 def test_a_damaged_ledger_is_refused(tmp_path):
