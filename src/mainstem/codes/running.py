@@ -37,6 +37,11 @@ PAGES = {
         "the module has no such function",
         "`call: module:function` names something that the module does not have, or that cannot be called.",
         "Take the suggestion, or correct the name."),
+    "python.shadows": Code(
+        "a module of yours has the name of one that everything needs",
+        "A module of your own is imported under the name of a module of Python, of pyarrow, numpy or mainstem. One of the two "
+        "would be taken for the other, here by mainstem and there by a shell.",
+        "Give your module another name."),
     "python.cut": Code(
         "other rows when the input is cut differently",
         "`mainstem test` ran the records of a case once together and once each in an epoch of its own, and a step with a "

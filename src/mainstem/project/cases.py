@@ -247,18 +247,19 @@ class _Reader:
 
 def run_beside(opened: Opened, paths: Sequence[str]) -> CaseReport:
     """The cases at these paths, or in `tests/` beside the pipeline; each runs in a throw-away place."""
+    from mainstem.project import release
     from mainstem.project.place import locate
     from mainstem.project.trial import trial
 
     found = [case for path in find(paths, opened.file) for case in load(path)]
-    others: dict[str, Opened] = {}
+    seen: dict[str, Opened] = {}
 
     def runner(case: Case) -> Mapping[str, Any]:
-        here = opened
-        if case.pipeline is not None:
-            file = str((Path(case.file).parent / case.pipeline).resolve())
-            if file != str(opened.file.resolve()):
-                here = others.setdefault(file, locate(file, opened.environment, opened.flags))
-        return trial(here, case.given, case.tables, case.clock, case.flush)
+        file = str((Path(case.file).parent / case.pipeline).resolve()) if case.pipeline else str(opened.file.resolve())
+        if file not in seen:
+            here = opened if file == str(opened.file.resolve()) else locate(file, opened.environment, opened.flags)
+            release.code_of_plan(here, here.plan)        # what no release could take is no good here either
+            seen[file] = here
+        return trial(seen[file], case.given, case.tables, case.clock, case.flush)
 
     return run(found, runner)

@@ -2,68 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainstem import durable
-from mainstem.errors import SpecError, UserCodeError
+from mainstem import durable, signals
+from mainstem.errors import ConcurrencyError, SpecError
 from mainstem.plan.words import Map, Plan, decode, encode
+from mainstem.project import modules
+from mainstem.project.modules import Code
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
-
-def code_files(opened: Opened, plan: Plan) -> dict[str, Path]:
-    """The user's modules that the plan calls, by the path that they are imported under."""
-    found: dict[str, Path] = {}
-    for node in plan.of(Map):
-        assert isinstance(node.word, Map)
-        module = node.word.call.split(":")[0]
-        path = Path(*module.split("."))
-        for root in map(Path, opened.settings.python_folders):
-            for candidate in (root / path.with_suffix(".py"), root / path / "__init__.py"):
-                if candidate.is_file():
-                    base = candidate.parent if candidate.name == "__init__.py" or len(path.parts) > 1 else None
-                    files = sorted(base.rglob("*.py")) if base else [candidate]
-                    found |= {str(file.relative_to(root)): file for file in files}
-                    break
-            else:
-                continue
-            break
-        else:
-            raise UserCodeError(
-                "python.not_found",
-                f"there is no module {module!r}",
-                where=f"step {node.step}",
-                why=f"looked in {', '.join(map(str, opened.settings.python_folders))}",
-                fix="write it there, or correct `call:`",
-            )
-    return found
+_INSTALLED = "installed.json"         # module -> distribution and version that it came from; only where there is code
 
 
-def content_hash(plan: Plan, code: dict[str, Path]) -> str:
+def code_of_plan(opened: Opened, plan: Plan) -> Code | None:
+    """What the functions of a plan are made of; None if it calls none. Raises UserCodeError as `modules.gather` does."""
+    calls = {node.word.call: node.step for node in plan.of(Map) if isinstance(node.word, Map)}
+    return modules.gather(calls, opened.settings.python_folders) if calls else None
+
+
+def content_hash(plan: Plan, code: Code | None) -> str:
     """The name of a release: equal content, equal name."""
     digest = hashlib.sha256(encode(plan))
-    for name, path in sorted(code.items()):
-        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    if code is not None:
+        for name, content in sorted(code.files.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        digest.update(_installed(code))
     return digest.hexdigest()[:16]
 
 
 def build(opened: Opened) -> str:
     """Make the release of the present plan and code, if it is not there yet; its hash."""
-    code = code_files(opened, opened.plan)
+    code = code_of_plan(opened, opened.plan)
     name = content_hash(opened.plan, code)
     folder = opened.work / "releases" / name
     if not (folder / "plan.json").is_file():
         durable.folder(folder / "code")
-        for relative, path in sorted(code.items()):
-            target = folder / "code" / relative
-            durable.folder(target.parent)
-            if not target.exists():
-                durable.publish(target, path.read_bytes())
-        durable.publish(folder / "plan.json", encode(opened.plan))
+        if code is not None:
+            for place in code.unseen:
+                signals.tell("log", level="warning", message=f"{place} imports by a computed name; a release has only what is imported by name")
+            for relative, content in sorted(code.files.items()):
+                target = folder / "code" / relative
+                durable.folder(target.parent)
+                _put(target, content)
+            _put(folder / _INSTALLED, _installed(code))
+        _put(folder / "plan.json", encode(opened.plan))
     return name
+
+
+def _put(target: Path, content: bytes) -> None:
+    """Who makes the same release at the same time writes the same."""
+    if not target.exists():
+        with contextlib.suppress(ConcurrencyError):
+            durable.publish(target, content)
+
+
+def _installed(code: Code) -> bytes:
+    return json.dumps(dict(sorted(code.versions.items())), indent=1).encode()
 
 
 def plan_of(work: Path, release: str) -> Plan:
@@ -80,5 +80,10 @@ def plan_of(work: Path, release: str) -> Plan:
 
 
 def code_of(work: Path, release: str) -> tuple[str, ...]:
-    """Where the user's code of a release is imported from."""
-    return (str(work / "releases" / release / "code"),)
+    """Where the user's code of a release is imported from; a warning where what is installed is not what it was made with."""
+    folder = work / "releases" / release
+    if (folder / _INSTALLED).is_file():
+        changes = modules.changed(json.loads((folder / _INSTALLED).read_bytes()))
+        if changes:
+            signals.tell("log", level="warning", message=f"release {release} was made with other versions: {'; '.join(changes)}")
+    return (str(folder / "code"),)
