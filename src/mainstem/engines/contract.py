@@ -115,4 +115,11 @@ class EpochPlan(msgspec.Struct, kw_only=True):
 class Engine(Protocol):
     """Who carries out an epoch. The ONE action: read, compute, stage files."""
 
+    def begin(self, plan: Plan, epoch: EpochPlan, scope: Any) -> None:
+        """Perhaps begin to read for an epoch whose predecessor is still being carried out.
+
+        `epoch` has its ranges, clock and tables; what comes from its predecessor (state, carry, marks) is filled in before
+        it is planned and run. Nothing that is decided depends on it: files that nobody names are what a killed attempt leaves.
+        """
+
     def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]: ...

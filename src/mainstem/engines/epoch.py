@@ -69,6 +69,12 @@ class Epochs:
                 sink.prepare(add_columns=bool(sink.identity() and sink.writer()))
             self._ready = True
 
+    def begin(self, plan: EpochPlan) -> None:
+        """Let the engine read for an epoch that is not yet planned: effects that nobody sees."""
+        self._prepare()
+        with self._fenced_first():
+            self.engine.begin(self.site.plan, plan, self.site)
+
     def run(self, plan: EpochPlan, last: bool = False) -> Prepared:
         """2 to 4: read and compute, judge, and decide."""
         began = self.clock.monotonic()

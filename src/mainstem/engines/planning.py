@@ -14,6 +14,7 @@ from mainstem.clock import Clock
 from mainstem.engines import orders, watermark
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.journal import Prepared
+from mainstem.engines.kernels import tables
 from mainstem.engines.site import Site
 from mainstem.errors import RefusedError
 from mainstem.plan.words import Fold, Node, Read
@@ -41,6 +42,7 @@ class Planner:
     clock: Clock
     wish: Wish
     quiet: dict[tuple[str, int], float] = field(default_factory=dict)
+    begun: EpochPlan | None = None  # the next epoch, as far as it is known while its predecessor is carried out
 
     def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
         """plan-N, or None if there is nothing to do now."""
@@ -50,34 +52,66 @@ class Planner:
         if self.wish.only_orders:
             return None
         last = head or Prepared(epoch=0, incarnation=incarnation, release=release)
-        found = {node.name: self._discover(node, last) for node in self.site.plan.of(Read)}
-        ended = all(discovery.ended or self.wish.flush for discovery in found.values())
-        ranges = {name: [asdict(range_) for range_ in discovery.ranges] for name, discovery in found.items() if discovery.ranges}
-        live = {name: self._live(self.site.plan.node(name), discovery, last) for name, discovery in found.items()}
+        plan = self.begun if self.begun and self.begun.epoch == epoch else self._look(epoch, last)
+        plan.incarnation, plan.release = incarnation, release
+        plan.carry, plan.marks = last.carry, last.marks
         folds = {fold.name for fold in self.site.plan.of(Fold)}
-        plan = EpochPlan(
+        plan.state = [file for file in last.state if file.node in folds]
+        plan.flushed = self._flushed(plan)
+        plan.closing = plan.closing and self._unclosed(last, head)
+        if not (plan.ranges or plan.closing or plan.outcomes or self._moves(plan, last)):
+            return None
+        if plan is not self.begun:
+            plan.tables = tables.pin_all(self.site, last.tables, plan.clock)
+        return plan
+
+    def ahead(self, plan: EpochPlan) -> EpochPlan | None:
+        """What the epoch after `plan` will read, None if that is better decided later.
+
+        It is `next`'s plan but for what only the end of `plan` tells: state, carry and marks.
+        """
+        self.begun = None
+        if not full(plan) or plan.orders or any(table.latest for table in self.site.plan.tables) or orders.pending(self.site.work):
+            return None
+        last = Prepared(
+            epoch=plan.epoch,
+            incarnation=plan.incarnation,
+            release=plan.release,
+            progress=plan.progress,
+            live=plan.live,
+            idled=plan.idled,
+            clock=plan.clock,
+        )
+        begun = self._look(plan.epoch + 1, last)
+        if not begun.ranges or (self.wish.follow and not full(begun)):
+            return None
+        begun.tables = tables.pin_all(self.site, plan.tables, begun.clock)
+        self.begun = begun
+        return begun
+
+    def _look(self, epoch: int, last: Prepared) -> EpochPlan:
+        """What there is to read after `last`, and what every partition is to the watermark."""
+        found = {node.name: self._discover(node, last) for node in self.site.plan.of(Read)}
+        live = {name: self._live(self.site.plan.node(name), discovery, last) for name, discovery in found.items()}
+        ranges = {name: [asdict(range_) for range_ in discovery.ranges] for name, discovery in found.items() if discovery.ranges}
+        return EpochPlan(
             epoch=epoch,
-            incarnation=incarnation,
+            incarnation=last.incarnation,
             pipeline=self.site.place.pipeline,
             environment=self.site.place.environment,
-            release=release,
+            release=last.release,
             clock=max(last.clock, self.clock.now()),
             ranges=ranges,
             progress={name: dict(discovery.progress) for name, discovery in found.items()},
-            carry=last.carry,
-            marks=last.marks,
+            carry={},
+            marks={},
             live=live,
+            idled=_idled(last, live),
+            closing=not ranges and all(discovery.ended or self.wish.flush for discovery in found.values()),
             tables={},
-            state=[file for file in last.state if file.node in folds],
             publish="epoch" if self.wish.follow or self.wish.each else "run",
             outcomes=[{"source": name, **note} for name, discovery in found.items() for note in discovery.notes],
         )
-        plan.idled = _idled(last, live)
-        plan.flushed = self._flushed(plan)
-        plan.closing = not ranges and ended and self._unclosed(last, head)
-        if ranges or plan.closing or plan.outcomes or self._moves(plan, last):
-            return plan
-        return None
 
     def _replay(self, order: orders.Order, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan:
         """An epoch of its own that carries out one replay order and leaves time and positions as they are."""
@@ -88,20 +122,21 @@ class Planner:
                 where=str(self.site.work),
                 fix="finish it with `mainstem run`, then replay",
             )
+        clock = max(head.clock, self.clock.now())
         return EpochPlan(
             epoch=epoch,
             incarnation=incarnation,
             pipeline=self.site.place.pipeline,
             environment=self.site.place.environment,
             release=release,
-            clock=max(head.clock, self.clock.now()),
+            clock=clock,
             ranges={},
             progress=head.progress,
             carry=head.carry,
             marks=head.marks,
             live=head.live,
             idled=head.idled,
-            tables={},
+            tables=tables.pin_all(self.site, head.tables, clock),
             state=head.state,
             publish="epoch",
             closing=head.closing,
@@ -170,6 +205,11 @@ class Planner:
             return True
         marks = watermark.advance(self.site.plan, plan, plan.carry)
         return any(mark > plan.marks.get(fold, NONE) for fold, mark in marks.items())
+
+
+def full(plan: EpochPlan) -> bool:
+    """Whether an epoch need not wait for the end of its interval: more is there than it takes, or it carries out an order."""
+    return bool(plan.orders) or any(state == watermark.LIVE for states in plan.live.values() for state in states.values())
 
 
 def _idled(last: Prepared, live: dict[str, dict[int, str]]) -> dict[str, list[int]]:

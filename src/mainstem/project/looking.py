@@ -62,7 +62,6 @@ def look(opened: Opened, step: str, limit: int) -> pa.Table:
     from mainstem.engines.planning import Planner, Wish
     from mainstem.engines.site import Site
     from mainstem.plugs import Budget
-    from mainstem.project.run import pin
 
     plan, clock = above(opened.plan, step), SystemClock()
     with scratch("look") as folder:
@@ -79,7 +78,7 @@ def look(opened: Opened, step: str, limit: int) -> pa.Table:
                 planned = planner.next(epochs.number, home.incarnation, "look", epochs.head)
                 if planned is None:
                     break
-                epochs.run(epochs.plan(pin(planned, epochs)))
+                epochs.run(epochs.plan(planned))
                 if sum(file.rows for n in home.epochs("prepared") for file in home.prepared(n).outputs.get("look!", [])) >= limit:
                     break
             epochs.mark_last()

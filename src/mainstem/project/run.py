@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem import signals
 from mainstem.clock import Clock, SystemClock
-from mainstem.engines import journal, law, orders, sweep, watermark
+from mainstem.engines import journal, law, orders, sweep
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest
 from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
-from mainstem.engines.planning import Planner, Wish
+from mainstem.engines.planning import Planner, Wish, full
 from mainstem.errors import SpecError, TransientError, UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
@@ -172,7 +172,11 @@ class _Runner:
                 self.clock.sleep(_WAIT)
                 continue
             due = self.clock.monotonic() + self.opened.settings.epoch_interval / 1e6
-            self._epoch(loop, loop.plan(pin(plan, loop)))
+            plan = loop.plan(plan)
+            loop.begin(plan)
+            if plan.epoch % _UPKEEP and (following := planner.ahead(plan)):  # upkeep takes away what no journal names
+                loop.begin(following)
+            self._epoch(loop, plan)
             if self._over_limit():
                 why = "limit"
                 break
@@ -218,7 +222,8 @@ class _Runner:
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
         folds = {fold.name for fold in loop.site.plan.of(Fold)}
         plan.release, plan.state = new, [file for file in plan.state if file.node in folds]
-        self._epoch(loop, pin(plan, loop))
+        plan.tables = tables.pin_all(loop.site, loop.head.tables if loop.head else {}, plan.clock)
+        self._epoch(loop, plan)
 
     def _site(self, name: str) -> Any:
         work = self.opened.work
@@ -299,13 +304,3 @@ class _Runner:
             published=not unpublished,
         )
 
-
-def full(plan: EpochPlan) -> bool:
-    """Whether an epoch need not wait for the end of its interval: more is there than it takes, or it carries out an order."""
-    return bool(plan.orders) or any(state == watermark.LIVE for states in plan.live.values() for state in states.values())
-
-
-def pin(plan: Any, loop: Epochs) -> Any:
-    """Fix the versions of the tables that the epoch looks rows up in."""
-    plan.tables = tables.pin_all(loop.site, loop.head.tables if loop.head else {}, plan.clock)
-    return plan

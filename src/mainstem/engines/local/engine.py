@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from mainstem.batch import NONE
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.kernels import duck
+from mainstem.engines.local.pool import Pool
 from mainstem.engines.read import run_read
 from mainstem.engines.replay import Way, run_replay, way
 from mainstem.engines.site import Site
@@ -30,16 +32,37 @@ class Local:
         """`memory`: bytes for all of a run; half of it is DuckDB's, in equal parts, the rest is what rows and files need."""
         self.tasks = tasks
         duck.configure(1, max(memory // (2 * tasks), 64 << 20) if memory else 0)
-        self._pool = ThreadPoolExecutor(tasks, thread_name_prefix="task")
+        self._pool = Pool(tasks)
+        self._begun: dict[int, tuple[EpochPlan, list[Future[Outcome]]]] = {}
 
     def close(self) -> None:
-        """Let the threads go."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Let the threads go, and what they read for an epoch that does not come."""
+        for epoch in list(self._begun):
+            self._drop(epoch)
+        self._pool.close()
+
+    def begin(self, plan: Plan, epoch: EpochPlan, site: Site) -> None:
+        """Read what `epoch` reads while the one before it is carried out; `run` of the same plan takes the rows."""
+        begun, _ = self._begun.get(epoch.epoch, (None, []))
+        if begun is not epoch:
+            self._drop(epoch.epoch)
+            reads = _reads(plan, epoch, site, load_tables(site, epoch))
+            self._begun[epoch.epoch] = epoch, [self._pool.submit(epoch.epoch, call) for call in reads]
+
+    def _drop(self, epoch: int) -> None:
+        """Nobody takes what was begun: take its files away."""
+        _, waiting = self._begun.pop(epoch, (None, []))
+        for future in [future for future in waiting if not future.cancel()]:
+            if future.exception() is None:
+                for file in future.result().report.files:
+                    Path(file.path).unlink(missing_ok=True)
 
     def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch: every read task, then every fold in the order of the plan."""
         tables = load_tables(site, epoch)
-        outcomes = self._all([*_reads(plan, epoch, site, tables), *run_replay(plan, epoch, site, tables)])
+        self.begin(plan, epoch, site)
+        _, reads = self._begun.pop(epoch.epoch)
+        outcomes = _results(reads) + self._all(epoch, run_replay(plan, epoch, site, tables))
         reports = [outcome.report for outcome in outcomes]
         facts = [fact for report in reports for fact in report.facts]
         marks = watermark.advance(plan, epoch, watermark.carry_on(epoch.carry, facts))
@@ -47,20 +70,13 @@ class Local:
         parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
         for node in plan.of(Fold):
-            done = self._all(self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed))
+            done = self._all(epoch, self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed))
             reports += [outcome.report for outcome in done]
             _sort(parcels, done, plan, {})
         return reports
 
-    def _all(self, calls: Sequence[Callable[[], Some]]) -> list[Some]:
-        if len(calls) == 1:
-            return [calls[0]()]
-        waiting = [self._pool.submit(call) for call in calls]
-        try:
-            return [future.result() for future in waiting]
-        finally:
-            for future in waiting:
-                future.cancel()
+    def _all(self, epoch: EpochPlan, calls: Sequence[Callable[[], Some]]) -> list[Some]:
+        return _results([self._pool.submit(epoch.epoch, call) for call in calls])
 
     def _fold(
         self,
@@ -80,7 +96,7 @@ class Local:
         tasks = self.tasks if node.word.by else 1
         rewrite = staging.rewrites(state, tasks)
         mine: defaultdict[int, list[Parcel]] = defaultdict(list)
-        cuts = self._all([_call(scatter, node, parcel.rows, tasks) for parcel in parcels])
+        cuts = self._all(epoch, [_call(scatter, node, parcel.rows, tasks) for parcel in parcels])
         for parcel, parts in zip(parcels, cuts):
             for number, rows in parts:
                 mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
@@ -94,6 +110,14 @@ class Local:
             _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed, only)
             for number in sorted(alive | set(mine))
         ]
+
+
+def _results(waiting: Sequence[Future[Some]]) -> list[Some]:
+    try:
+        return [future.result() for future in waiting]
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _reads(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
