@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-BOM = b"\xef\xbb\xbf"
 NEWLINE, RETURN, SPACE = 10, 13, 32
 
 

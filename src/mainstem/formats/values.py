@@ -11,7 +11,6 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
@@ -19,8 +18,6 @@ from mainstem.columns import Column, Type
 from mainstem.formats import times
 from mainstem.formats.jsontext import canonical
 from mainstem.formats.wrong import Wrong, brief
-
-Reader = Callable[[Any], Any]
 
 _TEXT_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WIDTHS = (("int8", 8), ("int16", 16), ("int32", 32), ("int64", 64))

@@ -11,9 +11,9 @@ before it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +88,12 @@ class _Values:
     fault: np.ndarray
     original: np.ndarray
     luck: np.ndarray                  # uint32: further randomness of each slot
+
+
+def pieces(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """(block, first, last) within each block that [first, last) touches."""
+    for block in range(first // BLOCK, -(-last // BLOCK)):
+        yield block, max(first - block * BLOCK, 0), min(last - block * BLOCK, BLOCK)
 
 
 def house_of(sensor: int) -> str:
@@ -249,14 +255,3 @@ def _spoil(fault: str, line: str, luck: int) -> str:
         start, end = line.index('"humidity":'), line.index(',"seq"')
         return line[:start] + '"humidity":"wet"' + line[end:]
     return line.replace(old, new)
-
-
-def truth(partition: int, block: int, made: Block, records: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """These lines of a block as records: where each one is, what was put in, what must become of it."""
-    for index in records:
-        fault, original = FAULTS[made.fault[index]], int(made.original[index])
-        fate, reason = FATES[fault]
-        yield {"partition": partition, "position": block << POSITION_SHIFT | int(made.offsets[index]),
-               "record": block * BLOCK + index, "fault": fault, "fate": fate, "reason": reason,
-               "sensor_id": name_of(int(made.sensor[index])), "seq": int(made.seq[index]), "time": int(made.time[index]),
-               "clock": int(made.clock[index]), "original": original if original >= 0 else None}

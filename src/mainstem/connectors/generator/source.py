@@ -7,19 +7,16 @@ is complete; without, it goes on for ever at `rate`. With `truth:` it writes wha
 from __future__ import annotations
 
 import datetime as dt
-import json
-import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from mainstem import durable
-from mainstem.clock import Clock, SystemClock, iso
-from mainstem.connectors.generator import greenhouse
+from mainstem.clock import Clock, SystemClock
+from mainstem.connectors.generator import greenhouse, truth
 from mainstem.connectors.generator.greenhouse import BLOCK, POSITION_SHIFT, Block, Scene
 from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
 from mainstem.quantities import Duration, Share
@@ -85,6 +82,12 @@ class GeneratorOptions(Options):
         """Whether more may come than is there now."""
         return self.rows is None
 
+    def rows_of(self, partition: int) -> int:
+        """How many lines a partition has in all; a very large number if it never ends."""
+        if self.rows is None:
+            return 1 << 60
+        return self.rows // self.partitions + (partition < self.rows % self.partitions)
+
     def scene(self) -> Scene:
         """What the lines depend on."""
         return Scene(self.seed, int(self.start.timestamp()) * 1_000_000 + self.start.microsecond, self.sensors, self.interval,
@@ -115,11 +118,11 @@ class Generator:
         """The next lines of every partition, evenly: all partitions come to an end together."""
         options, many = self.options, self.options.partitions
         if options.truth is not None and not self._told:
-            write_truth(options, Path(self.scope.project) / options.truth, self._block)
+            truth.write(options, Path(self.scope.project) / options.truth, self._block)
             self._told = True
         began = int(progress["began"]) if progress else (0 if self.bounded else self.clock.now())
         done = [int(count) for count in progress["rows"]] if progress else [0] * many
-        here = [rows_of(options, partition) for partition in range(many)]
+        here = [options.rows_of(partition) for partition in range(many)]
         if not self.bounded:
             here = [int((self.clock.now() - began) / 1e6 * options.rate) // many] * many
         share = max(min(budget.rows, budget.bytes // _LINE) // many, 1)
@@ -133,7 +136,7 @@ class Generator:
     def read(self, range: Range) -> Sequence[Chunk]:
         """The lines of a range, one chunk per block."""
         chunks = []
-        for block, first, last in _pieces(int(range.ref["first"]), int(range.ref["last"])):
+        for block, first, last in greenhouse.pieces(int(range.ref["first"]), int(range.ref["last"])):
             made = self._block(range.partition, block)
             chunks.append(Chunk(made.bytes(first, last), block << POSITION_SHIFT | int(made.offsets[first]),
                                 clock=made.clock[first:last]))
@@ -142,7 +145,7 @@ class Generator:
     def fetch(self, progress: Mapping[str, Any] | None, partition: int, position: int) -> Chunk | None:  # noqa: ARG002 (contract)
         """The line made once more."""
         block, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
-        if not 0 <= partition < self.options.partitions or block * BLOCK >= rows_of(self.options, partition):
+        if not 0 <= partition < self.options.partitions or block * BLOCK >= self.options.rows_of(partition):
             return None
         made = self._block(partition, block)
         line = int(made.offsets.searchsorted(offset))
@@ -155,7 +158,7 @@ class Generator:
         partition = range_or_position["partition"]
         position = range_or_position.get("position", range_or_position.get("start", 0))
         block, offset = position >> POSITION_SHIFT, position & ((1 << POSITION_SHIFT) - 1)
-        if block * BLOCK >= rows_of(self.options, partition) and self.bounded:
+        if block * BLOCK >= self.options.rows_of(partition) and self.bounded:
             return f"{self.scope.name}-{partition}:{block}+{offset}"
         offsets = self._block(partition, block).offsets
         return f"{self.scope.name}-{partition}:{block * BLOCK + int(offsets.searchsorted(offset, side='right')) - 1}"
@@ -176,13 +179,6 @@ class Generator:
         return made
 
 
-def rows_of(options: GeneratorOptions, partition: int) -> int:
-    """How many lines a partition has in all; a very large number if it never ends."""
-    if options.rows is None:
-        return 1 << 60
-    return options.rows // options.partitions + (partition < options.rows % options.partitions)
-
-
 def _cut(partition: int, first: int, last: int) -> Iterator[Range]:
     """Ranges of at most _RANGE_ROWS lines, and at least two of them where there is enough for two tasks."""
     step = min(_RANGE_ROWS, max(-(-(last - first) // 2), BLOCK // 8))
@@ -192,60 +188,3 @@ def _cut(partition: int, first: int, last: int) -> Iterator[Range]:
         yield Range(partition, (first // BLOCK) << POSITION_SHIFT | first % BLOCK, block << POSITION_SHIFT | rest,
                     {"first": first, "last": end})
         first = end
-
-
-def _pieces(first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """(block, first, last) within each block that [first, last) touches."""
-    for block in range(first // BLOCK, -(-last // BLOCK)):
-        yield block, max(first - block * BLOCK, 0), min(last - block * BLOCK, BLOCK)
-
-
-def sensors(options: GeneratorOptions | None = None) -> list[tuple[str, str]]:
-    """The table that belongs to the readings: (sensor_id, house), with the sensor whose clock is ahead, not the stranger.
-
-    >>> sensors()[0]
-    ('th-001', 'north')
-    """
-    return greenhouse.table((options or GeneratorOptions()).sensors)
-
-
-def sensors_csv(options: GeneratorOptions | None = None) -> str:
-    """The same as a CSV text with header."""
-    return "sensor_id,house\n" + "".join(f"{sensor},{house}\n" for sensor, house in sensors(options))
-
-
-def truth(options: GeneratorOptions) -> Iterator[dict[str, Any]]:
-    """Every line of a bounded input in (partition, record) order: where it is, what was put in, what must become of it.
-
-    Keys: partition, position (`_at.n` of the record), record (number of the line in its partition), fault ("" for a clean
-    line), fate and reason that the greenhouse pipeline must give it, sensor_id, seq, time and clock (microseconds),
-    original (record that a duplicate repeats, else None).
-    """
-    scene = options.scene()
-    for partition in range(options.partitions):
-        for block, first, last in _pieces(0, rows_of(options, partition)):
-            yield from greenhouse.truth(partition, block, greenhouse.make(scene, partition, block), range(first, last))
-
-
-def write_truth(options: GeneratorOptions, path: Path, block_of: Callable[[int, int], Block] | None = None) -> None:
-    """Write what was put in, whole or not at all: a first line with the totals, then one line per faulty record.
-
-    A record that has no line of its own is clean. A file that already says the same is left as it is.
-    """
-    total, faults, lines, scene = 0, dict.fromkeys(greenhouse.FAULTS[1:], 0), [], options.scene()
-    for partition in range(options.partitions):
-        for block, first, last in _pieces(0, rows_of(options, partition)):
-            made = block_of(partition, block) if block_of else greenhouse.make(scene, partition, block)
-            total += last - first
-            for record in greenhouse.truth(partition, block, made, made.fault[first:last].nonzero()[0].tolist()):
-                faults[record["fault"]] += 1
-                lines.append(json.dumps(record | {"time": iso(record["time"]), "clock": iso(record["clock"])}))
-    head = {"profile": options.profile, "rows": total, "clean": total - len(lines), "faults": faults, "seed": options.seed,
-            "partitions": options.partitions}
-    content = ("\n".join([json.dumps(head), *lines]) + "\n").encode()
-    if path.is_file() and path.read_bytes() == content:
-        return
-    temporary = durable.folder(path.parent) / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    durable.write(temporary, lambda file: file.write(content))
-    temporary.replace(path)
-    durable.sync_folder(path.parent)
