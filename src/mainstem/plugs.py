@@ -62,6 +62,7 @@ class Decoded:
     raw: pa.Array                     # binary[records]: the bytes of each record, without its line end
     unknown: Mapping[str, int] = field(default_factory=dict)    # undeclared fields seen -> index of the first record
     absent: Mapping[str, int] = field(default_factory=dict)     # declared fields missing -> index of the first record
+    data: bytes | None = None         # what `position` and `raw` count, where it is not the chunk's own bytes (another encoding)
 
 
 # rejects: record int64 (index), reason string (mainstem.reasons), detail string, column string (null if none)
@@ -91,6 +92,10 @@ class Format(Protocol):
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file of this format."""
 
+    # optional, and then every byte that was read is accounted for (engines/coverage):
+    # def separates(self, chunk: Chunk, before: bytes, between: bytes, after: bytes) -> bool
+    #     Whether the bytes before, between and after the records of a chunk are no records: line ends, blanks, comments ...
+
 
 # ---------------------------------------------------------------------------------------------------- sources
 
@@ -103,6 +108,8 @@ class Range:
     start: int                        # position of its first record
     end: int                          # position behind its last record
     ref: Mapping[str, Any]            # the source's own: file, offset, facts of the format ...
+    records: int | None = None        # how many records it holds, where the source knows before they are decoded
+    bytes: int | None = None          # how many bytes its chunks have together, where they are bytes
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ class Scripted:
             done[part] = last
             cuts = [first + (last - first) * k // move.segments for k in range(move.segments + 1)]
             ranges += [
-                Range(part, self.offsets[part][a], self.offsets[part][b], {"first": a, "last": b})
+                Range(part, self.offsets[part][a], self.offsets[part][b], {"first": a, "last": b},
+                      bytes=self.offsets[part][b] - self.offsets[part][a])
                 for a, b in itertools.pairwise(cuts)
                 if b > a
             ]

@@ -309,3 +309,83 @@ def test_a_row_lost_doubled_or_mislabelled_between_tasks(kind: str, tmp_path: Pa
     code, message = broken(tmp_path)
     assert done
     assert code == "law.broken", message
+
+
+# ------------------------------------------------------------------------------------------------ what is read
+
+
+def spoil_once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, change: Callable[[Any], Any]) -> list[int]:
+    """The first answer of a function for which `change` finds something is changed."""
+    true, done = getattr(owner, name), []
+
+    def spoilt(*args: Any, **more: Any) -> Any:
+        answer = true(*args, **more)
+        changed = None if done else change(answer)
+        if changed is None:
+            return answer
+        done.append(1)
+        return changed
+
+    monkeypatch.setattr(owner, name, spoilt)
+    return done
+
+
+def overlook(decoded: Any) -> Any:
+    """A decoder that never saw its third record: its own counts agree with each other."""
+    if len(decoded.position) < 5 or decoded.rejects.num_rows:
+        return None
+    keep = pa.array(np.arange(len(decoded.position)) != 2)
+    return replace(decoded, rows=decoded.rows.filter(keep), raw=decoded.raw.filter(keep), record=decoded.record[:-1],
+                   position=np.delete(decoded.position, 2))
+
+
+def mix_up(decoded: Any) -> Any:
+    """One record twice, another not at all."""
+    if len(decoded.record) < 5:
+        return None
+    record = np.array(decoded.record)
+    record[2] = record[1]
+    return replace(decoded, record=record)
+
+
+@pytest.mark.parametrize("change", [overlook, mix_up])
+def test_a_decoder_that_overlooks_a_record_or_takes_one_for_another(
+    change: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mainstem.formats.json import Json
+
+    done = spoil_once(monkeypatch, Json, "decode", change)
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+    assert "the format json does not account for what it read" in message
+
+
+def cut_short(chunks: Any) -> Any:
+    """A source that forgets the last record of a range."""
+    (chunk,) = chunks
+    end = bytes(chunk.data).rstrip(b"\n").rfind(b"\n") + 1
+    return [replace(chunk, data=bytes(chunk.data)[:end])] if end else None
+
+
+@pytest.mark.parametrize("change", [cut_short, lambda chunks: [*chunks, *chunks], lambda chunks: chunks[:-1]])
+def test_a_source_that_hands_out_less_or_more_than_was_planned(
+    change: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = spoil_once(monkeypatch, Scripted, "read", change)
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("change", [lambda calls: calls[1:], lambda calls: [*calls, calls[0]]], ids=["never", "twice"])
+def test_an_engine_that_reads_a_range_never_or_twice(
+    change: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mainstem.engines.local import engine
+
+    done = spoil_once(monkeypatch, engine, "_reads", lambda calls: change(calls) if calls else None)
+    code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+    assert "planned" in message

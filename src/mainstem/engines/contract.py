@@ -69,6 +69,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     segment: int  # order of the range within its partition in this epoch
     made: int  # records read
     largest: int  # largest min(event time, clock) of decoded, not-future rows; NONE if none
+    bytes: int = 0  # of the chunks that the records were decoded from
 
 
 class Report(msgspec.Struct, kw_only=True):

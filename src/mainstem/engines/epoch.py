@@ -290,7 +290,7 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
     facts = [fact for report in reports for fact in report.facts]
     carry = watermark.carry_on(epoch.carry, facts)
     marks = watermark.advance(plan, epoch, carry)
-    account = law.account(plan, reports, head.held if head else {}, epoch.orders[0]["node"] if epoch.orders else None)
+    account = law.account(plan, epoch, reports, head.held if head else {})
     outputs: dict[str, list[File]] = {}
     for report in reports:
         for file in report.files:

@@ -6,12 +6,13 @@ count of its own, so the law can fail; when it does, the pipeline stops before t
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, QUARANTINED
-from mainstem.engines.contract import Report
+from mainstem.engines.contract import EpochPlan, Fact, Report
 from mainstem.errors import Bug
 from mainstem.plan.words import Fold, Leg, Plan, Write
 
@@ -21,12 +22,11 @@ _SET_ASIDE = (FILTERED, QUARANTINED, LATE)
 
 
 def account(
-    plan: Plan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]], through: str | None = None
+    plan: Plan, epoch: EpochPlan, reports: Sequence[Report], held_before: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, Any]]:
     """The account of every leg; raises Bug `law.broken` naming the leg, its numbers and what does not match.
 
     `held_before` is what the epoch before left in each fold (fold -> origin -> rows): the state must still hold it.
-    `through`: in a replay, the node where the rows had left; they take only the legs that pass it.
     """
     made: Counter[str] = Counter()
     fates: Counter[tuple[str, str, str, str]] = Counter()
@@ -40,17 +40,27 @@ def account(
             fates[(name_of(plan, origin), node, fate, reason)] += count
         for origin, fold, count in report.held_before:
             found[(fold, name_of(plan, origin))] += count
+    _consumed(epoch, reports, made)
 
-    legs = {}
-    origins = {*made, *(origin for origin, *_ in fates), *(origin for _, origin in found)}
-    for leg in _legs(plan, origins, through):
-        row = _leg(leg, made[leg.origin], found[(leg.end, leg.origin)], fates)
+    legs: dict[str, dict[str, Any]] = {}
+    claimed: set[tuple[str, str]] = set()
+    held = {(fold, origin): count for fold, origins in held_before.items() for origin, count in origins.items() if count}
+    origins = {*made, *(origin for origin, *_ in fates), *(origin for _, origin in {**found, **held})}
+    for leg, enters in _legs(plan, origins, epoch):
+        place = (leg.end, leg.origin)
+        nodes = {leg.origin.removeprefix("replay:"), *leg.path, leg.end}
+        mine = {key: count for key, count in fates.items() if key[0] == leg.origin and key[1] in nodes}
+        if not enters and not found[place] and place not in held and not mine:
+            continue
+        row = _leg(made[leg.origin] if enters else 0, found[place], mine)
         _balance(leg, row)
-        if isinstance(_end(plan, leg).word, Fold):
-            expected = held_before.get(leg.end, {}).get(leg.origin, 0)
-            if expected != row["held_before"]:
-                raise _off(leg, row, f"the epoch before left {expected} rows in {leg.end}, its state has {row['held_before']}")
+        if epoch.closing and row[HELD]:
+            raise _off(leg, row, "the input is complete, and rows are still held")
+        if held.get(place, 0) != row["held_before"]:
+            raise _off(leg, row, f"the epoch before left {held.get(place, 0)} rows in {leg.end}, its state has {row['held_before']}")
         legs[leg.name] = row
+        claimed |= {(leg.origin, node) for node in nodes}
+    _unclaimed(claimed, fates, {**found, **held})
     _outputs(plan, legs, reports)
     _quarantine(plan, reports)
     return legs
@@ -76,23 +86,54 @@ def add(total: dict[str, dict[str, Any]], more: Mapping[str, Mapping[str, Any]])
     return total
 
 
-def _end(plan: Plan, leg: Leg) -> Any:
-    return plan.node(leg.end)
+def _consumed(epoch: EpochPlan, reports: Sequence[Report], made: Mapping[str, int]) -> None:
+    """Beginnings are physical: every planned range was read once, and to its end; every ordered row came back."""
+    planned: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
+    for name, ranges in epoch.ranges.items():
+        for one in ranges:
+            planned[name, one["partition"]].append(one)
+    read: defaultdict[tuple[str, int], list[Fact]] = defaultdict(list)
+    for fact in sorted((fact for report in reports for fact in report.facts), key=lambda fact: fact.segment):
+        read[fact.source, fact.partition].append(fact)
+    for name, partition in {**planned, **read}:
+        _read(f"{name}, partition {partition}", planned[name, partition], read[name, partition])
+    for order in epoch.orders:
+        came = made[f"replay:{order['source']}"]
+        if came != order["rows"]:
+            raise broken(f"the replay of {order['source']} is not complete", order["node"],
+                         f"{order['rows']} rows were ordered, {came} came back")
 
 
-def _legs(plan: Plan, origins: set[str], through: str | None) -> list[Leg]:
-    """The plan's legs, and for origins that are replayed the same ways again."""
-    replayed = {name.removeprefix("replay:") for name in origins if name.startswith("replay:")}
-    more = [
-        Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path)
-        for leg in plan.legs
-        if leg.origin in replayed and (through is None or through in (leg.origin, *leg.path, leg.end))
-    ]
-    return [*plan.legs, *more]
+def _read(where: str, planned: Sequence[Mapping[str, Any]], read: Sequence[Fact]) -> None:
+    """The ranges of one partition, and what was read of it."""
+    if [fact.segment for fact in read] != list(range(len(planned))):
+        raise broken("not every planned range was read once", where,
+                     f"planned are {len(planned)}, read were the numbers {[fact.segment for fact in read]}")
+    for one, fact in zip(planned, read):
+        for what, count in (("records", fact.made), ("bytes", fact.bytes)):
+            if one.get(what) is not None and one[what] != count:
+                raise broken("a range was not read as planned", where,
+                             f"from {one['start']} to {one['end']} it has {one[what]} {what}, read were {count}")
+    for one, other in itertools.pairwise(planned):
+        if other["start"] < one["end"]:
+            raise broken("planned ranges overlap", where, f"{other['start']} lies before {one['end']}")
 
 
-def _leg(leg: Leg, made: int, held_before: int, fates: Mapping[tuple[str, str, str, str], int]) -> dict[str, Any]:
-    on_the_way = {leg.origin.removeprefix("replay:"), *leg.path, leg.end}
+def _legs(plan: Plan, origins: Collection[str], epoch: EpochPlan) -> Iterator[tuple[Leg, bool]]:
+    """Every leg, and whether rows of this epoch may enter it: the plan's, and for origins that are replayed the same ways again.
+
+    What is replayed goes only down the legs that pass the node where it had left; the others may still hold rows of an
+    earlier replay.
+    """
+    for leg in plan.legs:
+        yield leg, True
+    for leg in plan.legs:
+        if f"replay:{leg.origin}" in origins:
+            passes = any(order["node"] in (leg.origin, *leg.path, leg.end) for order in epoch.orders)
+            yield Leg(origin=f"replay:{leg.origin}", end=leg.end, path=leg.path), passes
+
+
+def _leg(made: int, held_before: int, fates: Mapping[tuple[str, str, str, str], int]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "made": made,
         "held_before": held_before,
@@ -103,16 +144,22 @@ def _leg(leg: Leg, made: int, held_before: int, fates: Mapping[tuple[str, str, s
         HELD: 0,
         "reasons": {},
     }
-    for (origin, node, fate, reason), count in sorted(fates.items()):
-        if origin != leg.origin or node not in on_the_way or not count:
-            continue
-        if fate in (DELIVERED, HELD):
-            if node == leg.end:
-                row[fate] += count
-        else:
-            row[fate] += count
+    for (_, node, fate, reason), count in sorted(fates.items()):
+        row[fate] += count
+        if fate in _SET_ASIDE and count:
             row["reasons"][f"{fate}: {node}: {reason}"] = count
     return row
+
+
+def _unclaimed(claimed: Collection[Any], fates: Mapping[tuple[str, str, str, str], int],
+               held: Mapping[tuple[str, str], int]) -> None:
+    """Nobody has a fate, or waits, where no leg leads."""
+    for (origin, node, fate, _), count in fates.items():
+        if count and (origin, node) not in claimed:
+            raise broken(f"{origin} has no way to {node}", node, f"{count} of its rows are said to be {fate} there")
+    for (fold, origin), count in held.items():
+        if count and (origin, fold) not in claimed:
+            raise broken(f"{origin} has no way to {fold}", fold, f"{count} of its rows wait there")
 
 
 def _balance(leg: Leg, row: Mapping[str, Any]) -> None:

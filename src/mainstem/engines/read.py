@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from mainstem import plugs, signals
 from mainstem.batch import AT, NONE, QUARANTINED, Fate, identity
 from mainstem.clock import SystemClock, iso
-from mainstem.engines import aside
+from mainstem.engines import aside, coverage
 from mainstem.engines.contract import EpochPlan, Fact
 from mainstem.engines.kernels.duck import query
 from mainstem.engines.law import name_of
@@ -33,15 +34,16 @@ def run_read(
     task = Task(site, epoch, node.name, number, tables, (0, node.name, partition, segment), (node.name, partition, segment))
     source = site.source(node.name)
     slice_ = plugs.Range(**range_)
-    running, made = NONE, 0
+    running, made, taken, place = NONE, 0, 0, placer(source, slice_)
+    form = site.format(node.name, node.word)
     for chunk in source.read(slice_):
         began = _ticks.monotonic()
-        decoded = site.format(node.name, node.word).decode(chunk, query)
-        place = placer(source, slice_)
+        decoded = form.decode(chunk, query)
+        coverage.check(form, chunk, decoded, functools.partial(place, partition))
         running = stamp(task, node, chunk, decoded, partition, running, place)
-        made += len(decoded.position)
+        made, taken = made + len(decoded.position), taken + len(chunk.data)
         task.seconds[node.name] += _ticks.monotonic() - began
-    task.report.facts = [Fact(source=node.name, partition=partition, segment=segment, made=made, largest=running)]
+    task.report.facts = [Fact(source=node.name, partition=partition, segment=segment, made=made, bytes=taken, largest=running)]
     return task.finish()
 
 

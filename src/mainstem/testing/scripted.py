@@ -95,7 +95,9 @@ class Scripted:
             records = [record for record in self.scripts[number] if steps[name] <= record.step < end]
             if records:
                 first, last = records[0], records[-1]
-                ranges.append(plugs.Range(number, first.at, last.at + len(last.raw), {"from": first.step, "to": last.step + 1}))
+                end_at = last.at + len(last.raw)
+                ranges.append(plugs.Range(number, first.at, end_at, {"from": first.step, "to": last.step + 1},
+                                          bytes=end_at - first.at))
         over = all(after[name] >= len(self.options.partitions[name]) for name in self.names)
         ended = self.options.complete and over
         return plugs.Discovery(tuple(ranges), after, dict(enumerate(self.names)), frozenset(drained), ended)

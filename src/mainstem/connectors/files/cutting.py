@@ -121,8 +121,12 @@ class Cutter:
             first, last = self._pieces[0], self._pieces[-1]
             self.ranges.append(Range(self._partition, first["n"] << POSITION_SHIFT | first["at"],
                                      last["n"] << POSITION_SHIFT | last["at"] + last["len"],
-                                     {"pieces": self._pieces, "facts": self._facts}))
+                                     {"pieces": self._pieces, "facts": self._facts}, **self._measure()))
         self._pieces, self._facts, self._bytes = [], [], 0
+
+    def _measure(self) -> dict[str, int]:
+        """How much the range holds: the law compares it with what was read."""
+        return {"records" if self.format.cut_by == "rows" else "bytes": sum(piece["len"] for piece in self._pieces)}
 
 
 def record(file: BinaryIO, format: Format, facts: Mapping[str, Any]) -> bytes:

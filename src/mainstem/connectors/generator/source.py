@@ -186,5 +186,5 @@ def _cut(partition: int, first: int, last: int) -> Iterator[Range]:
         end = min(first + step, last)
         block, rest = divmod(end, BLOCK)
         yield Range(partition, (first // BLOCK) << POSITION_SHIFT | first % BLOCK, block << POSITION_SHIFT | rest,
-                    {"first": first, "last": end})
+                    {"first": first, "last": end}, records=end - first)
         first = end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -71,10 +72,8 @@ class Csv:
     encodes: ClassVar[bool] = True
 
     def __init__(self, options: CsvOptions, columns: Columns, unknown: str = "ignore", missing: str = "null") -> None:
-        from dataclasses import replace
-
         self.options = options
-        self.columns = tuple(replace(c, decimal=options.decimal) if c.decimal == "." else c for c in columns)
+        self.columns = tuple(dataclasses.replace(c, decimal=options.decimal) if c.decimal == "." else c for c in columns)
         self.unknown = unknown
         self.missing = missing
         if options.encoding.lower() not in _UTF8:
@@ -142,10 +141,12 @@ class Csv:
         data, facts, start = bytes(chunk.data), chunk.facts, chunk.start
         if self.cut_by == "whole":
             data = self._transcoded(data)
-        if self.cut_by == "whole" or ("header" not in facts and self.options.header):
+        whole = data
+        if self._headed(facts):
             facts = self._look(data, chunk.path or "")
             data, start = data[facts["skip"]:], start + facts["skip"]
-        return read.decode(self, data, start, chunk.final, read.layout(self, facts), self._dialect(), chunk.clock_column)
+        decoded = read.decode(self, data, start, chunk.final, read.layout(self, facts), self._dialect(), chunk.clock_column)
+        return dataclasses.replace(decoded, data=whole) if self.cut_by == "whole" else decoded
 
     def _transcoded(self, data: bytes) -> bytes:
         try:
@@ -153,6 +154,19 @@ class Csv:
         except UnicodeError as error:
             raise DataError("format.encoding", f"the file is not {self.options.encoding}: {error}",
                             fix="correct `encoding:`") from None
+
+    def separates(self, chunk: Chunk, before: bytes, between: bytes, after: bytes) -> bool:
+        """Line ends, lines without anything, comments; and the header, where it comes with the records."""
+        if self._headed(chunk.facts):
+            before = before[self._look(before, chunk.path or "")["skip"] :]
+        rest = before + between + after
+        comment = (self.options.comment or "").encode()
+        return not rest.translate(None, b"\r\n") or bool(comment and all(
+            not line or line.startswith(comment) for line in rest.replace(b"\r", b"").split(b"\n")))
+
+    def _headed(self, facts: Mapping[str, Any]) -> bool:
+        """Whether a chunk begins with what `open` did not look at."""
+        return self.cut_by == "whole" or ("header" not in facts and bool(self.options.header))
 
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file; NULL is an empty field, '' is a quoted one."""

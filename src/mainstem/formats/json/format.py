@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,6 +14,10 @@ from mainstem.quantities import Size
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_BLANK = b" \t\n\r\v\f"
+_EMPTY = re.compile(rb"\[\s*\]")
 
 
 class JsonOptions(Options):
@@ -65,6 +70,16 @@ class Json:
         from mainstem.formats.json import document, lines
 
         return document.decode(self, chunk) if self.options.layout == "document" else lines.decode(self, chunk)
+
+    def separates(self, chunk: Chunk, before: bytes, between: bytes, after: bytes) -> bool:  # noqa: ARG002 (contract)
+        """Lines are parted by blanks; the elements of a document's array by commas."""
+        if self.options.layout == "lines":
+            return not (before + between + after).translate(None, _BLANK)
+        if not between and not after:                     # no record: an array without elements, or nothing at all
+            return not before.strip() or _EMPTY.search(before) is not None
+        if not between.strip() and not before.strip() and not after.strip():
+            return True                                   # the document is the one record
+        return not between.strip(b", \t\r\n") and before.rstrip().endswith(b"[") and after.lstrip().startswith(b"]")
 
     def encode(self, rows: pa.Table) -> bytes:
         """One object a line (layout `lines`), or one array. Always valid JSON. Raises DataError for NaN under `nan: reject`."""
