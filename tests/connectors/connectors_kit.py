@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from mainstem.columns import Column, parse_type
 from mainstem.connectors.delta import Delta, DeltaOptions
+from mainstem.connectors.delta.datafile import DataFile
+from mainstem.connectors.delta.log import files_of
 from mainstem.connectors.files import Files, FilesOptions
 from mainstem.errors import DataError
 from mainstem.plugs import Budget, Chunk, Discovery, Range, Scope, Transaction
@@ -117,6 +119,11 @@ def delta(lake: Path, mode: str = "append", key: Sequence[str] = (), pairs: Sequ
           **options: Any) -> Delta:
     scope = Scope(str(lake.parent), str(lake), str(lake.parent / "work"), "p", "test", "out")
     return Delta(DeltaOptions.model_validate({"table": "t"} | options), columns(*pairs), mode, tuple(key), None, scope)
+
+
+def files(out: Delta, version: int | None = None) -> list[DataFile]:
+    """The data files of a version of the table, the newest if None."""
+    return files_of(out.log.open(version))
 
 
 def epoch(number: int, app: str = "p/i/out", first: int | None = None, fresh: bool = False) -> Transaction:

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from connectors_kit import columns, delta, epoch, ids, table
+from connectors_kit import columns, delta, epoch, files, ids, table
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
-from mainstem.connectors.delta import files
+from mainstem.connectors.delta import shape
+from mainstem.connectors.delta.log import Log, files_of
 from mainstem.errors import DataError, RefusedError, SpecError
 
 PAIRS = (("id", "int64"), ("small", "uint8"), ("big", "uint64"), ("ratio", "float"), ("value", "double"), ("name", "string"),
@@ -86,7 +87,7 @@ def test_partition_values_round_trip_for_us_and_for_others(tmp_path: Path, kind:
     expected = sorted(zip(rows["id"].to_pylist(), rows["part"].to_pylist()))
     for found in (out.read(), DeltaTable(str(out.root)).to_pyarrow_table()):
         assert sorted(zip(found["id"].to_pylist(), found["part"].to_pylist())) == expected
-    listed = files(out.root)
+    listed = files(out)
     assert sorted(map(str, (file.partition["part"] for file in listed))) == sorted(map(str, parts))
     assert all(pq.read_table(file.path)["part"].to_pylist() == [file.partition["part"]] * 2 for file in listed), \
         "a reader of the bare files sees the partition column"
@@ -104,20 +105,16 @@ def test_an_empty_partition_value_is_refused_before_anything_is_decided(tmp_path
     ((("id", "int64"), ("ID", "string")), "differ only by case"), ((("a b", "int64"),), "blanks"),
     ((("_change_type", "string"),), "readers of Delta"), ((), "no column left")])
 def test_names_that_cannot_be_stored_are_refused_at_plan_time(tmp_path: Path, pairs: Any, said: str) -> None:
-    from mainstem.connectors.delta import datafile
-
     with pytest.raises(SpecError, match=said):
-        datafile.check_columns("t", columns(*pairs) if pairs else (), (), ())
+        shape.check_columns("t", columns(*pairs) if pairs else (), (), ())
 
 
 def test_types_that_cannot_be_stored_are_refused_at_plan_time() -> None:
     from mainstem.columns import Column, Type
-    from mainstem.connectors.delta import datafile
-
     for kind, said in (("null", "CAST"), ("time", "time of day"), ("interval", "seconds"), ("timestamp_local", "zone")):
         for nested in (Type(kind), Type("list", item=Type(kind)), Type("struct", fields=(("x", Type(kind)),))):
             with pytest.raises(SpecError, match=said):
-                datafile.check_columns("t", (Column("a", nested), Column("b", Type("int64"))), (), ())
+                shape.check_columns("t", (Column("a", nested), Column("b", Type("int64"))), (), ())
 
 
 def test_partitions_and_keys_that_make_no_sense_are_refused(tmp_path: Path) -> None:
@@ -180,7 +177,7 @@ def test_an_empty_commit_adds_no_file_but_keeps_the_transaction(tmp_path: Path) 
     out.prepare()
     assert out.commit(epoch(1), []).rows == 0
     assert out.commit(epoch(2), [out.stage(table(0, 0), "a")]).rows == 0
-    assert out.files() == []
+    assert files(out) == []
     assert out.last("p/i/out") == 2
     assert out.read().num_rows == 0
     assert out.read().schema.names == ["id", "name", "value", "at"]
@@ -188,16 +185,14 @@ def test_an_empty_commit_adds_no_file_but_keeps_the_transaction(tmp_path: Path) 
 
 def test_other_writers_tables_are_read_and_their_features_refused(tmp_path: Path, data: Path) -> None:
     golden = data / "lake" / "delta-golden"
-    from mainstem.connectors.delta import log
-
     for name, rows in (("basic-with-inserts-deletes-checkpoint", 41), ("data-reader-partition-values", 3), ("only-checkpoint-files", 25)):
         found = [path for path in golden.rglob("_delta_log") if path.parent.name == name or path.parent.parent.name == name]
-        listed = log.files_of(log.Log(found[0].parent, 20).open())
+        listed = files_of(Log(found[0].parent, 20).open())
         assert sum(file.rows for file in listed) == rows
         assert all(Path(file.path).is_file() for file in listed)
     vectors = next(path for path in golden.rglob("_delta_log") if "dv-partitioned-with-checkpoint" in str(path))
     with pytest.raises(DataError, match=r"delta\.deletion_vectors"):
-        log.files_of(log.Log(vectors.parent, 20).open())
+        files_of(Log(vectors.parent, 20).open())
 
 
 def test_a_table_made_by_delta_rs_is_written_to_and_read_back(tmp_path: Path) -> None:
@@ -223,5 +218,5 @@ def test_a_table_may_lie_anywhere(tmp_path: Path) -> None:
     out.prepare()
     out.commit(epoch(1), [out.stage(table(0, 2), "a")])
     assert ids(out.read()) == [0, 1]
-    assert all(Path(file.path).is_file() for file in out.files())
+    assert all(Path(file.path).is_file() for file in files(out))
     assert not (tmp_path / "lake").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from connectors_kit import delta, epoch, ids, table
+from connectors_kit import delta, epoch, files, ids, table
 from deltalake import DeltaTable
 
 from mainstem import signals
@@ -40,7 +40,7 @@ def test_staged_rows_are_invisible_until_one_commit_shows_them_all(tmp_path: Pat
     assert ids(out.read()) == [0, 1, 2, 3, 4]
     assert ids(out.read(1)) == [0, 1]
     assert out.version() == 2
-    assert [(file.rows, Path(file.path).name) for file in out.files(2)] == [
+    assert [(file.rows, Path(file.path).name) for file in files(out, 2)] == [
         (2, "part-e1.parquet"), (2, "part-e2-a.parquet"), (1, "part-e2-b.parquet")]
 
 

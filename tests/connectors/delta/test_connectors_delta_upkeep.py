@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from connectors_kit import delta, epoch, ids, table
+from connectors_kit import delta, epoch, files, ids, table
 from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,11 +42,11 @@ def test_upserts_keep_the_last_row_of_every_key(tmp_path_factory: pytest.TempPat
     out = delta(tmp_path_factory.mktemp("lake"), "upsert", ("house", "room"), PAIRS)
     out.prepare()
     expected: dict[tuple[Any, Any], int] = {}
-    for number, files in enumerate(epochs, 1):
-        staged = [out.stage(changes(rows), f"{number}-{index}") for index, rows in enumerate(files)]
+    for number, tasks in enumerate(epochs, 1):
+        staged = [out.stage(changes(rows), f"{number}-{index}") for index, rows in enumerate(tasks)]
         done = out.commit(epoch(number), staged)
-        assert done.rows == sum(map(len, files)), "delivered are the rows of the change files"
-        expected |= {key: value for rows in files for key, value in rows}
+        assert done.rows == sum(map(len, tasks)), "delivered are the rows of the change files"
+        expected |= {key: value for rows in tasks for key, value in rows}
         assert content(out) == expected
         assert out.commit(epoch(number), staged).already
 
@@ -79,9 +79,9 @@ def test_an_upsert_rewrites_only_the_files_that_hold_its_keys(tmp_path: Path) ->
     out = delta(tmp_path / "lake", "upsert", ("id",), partition_by=["name"])
     out.prepare()
     out.commit(epoch(1), [out.stage(pa.concat_tables([table(0, 10, "a"), table(10, 10, "b")]), "x")])
-    before = {file.path for file in out.files()}
+    before = {file.path for file in files(out)}
     out.commit(epoch(2), [out.stage(table(3, 1, "a"), "y")])
-    assert len(before & {file.path for file in out.files()}) == 1
+    assert len(before & {file.path for file in files(out)}) == 1
     out.commit(epoch(3), [out.stage(table(3, 1, "b"), "z")])
     assert ids(out.read()) == list(range(20))
     assert out.read().filter(pa.compute.field("id") == 3).column("name").to_pylist() == ["b"], "a row may change its partition"
@@ -114,7 +114,7 @@ def test_compaction_keeps_rows_order_transactions_and_old_versions(tmp_path: Pat
     report = out.maintain([kept], 3_600_000_000, now())
     assert report == {"compacted_files": 30, "deleted_files": 0, "deleted_log_files": 0}
     assert out.read().column("id").to_pylist() == order == list(range(1, 31))
-    assert len(out.files()) == 1
+    assert len(files(out)) == 1
     assert out.last("p/i/out") == 30
     assert out.commit(epoch(30), []).already
     assert ids(out.read(kept)) == list(range(1, 31))
@@ -128,7 +128,7 @@ def test_partitions_are_compacted_each_for_itself(tmp_path: Path) -> None:
     for number in range(1, 11):
         out.commit(epoch(number), [out.stage(pa.concat_tables([table(number, 1, "a/b"), table(100 + number, 1, "c")]), f"{number:04d}")])
     assert out.maintain([], 0, now())["compacted_files"] == 20
-    assert sorted(file.partition["name"] for file in out.files()) == ["a/b", "c"]
+    assert sorted(file.partition["name"] for file in files(out)) == ["a/b", "c"]
     assert ids(out.read()) == [*range(1, 11), *range(101, 111)]
     assert DeltaTable(str(out.root)).to_pyarrow_table().num_rows == 20
 

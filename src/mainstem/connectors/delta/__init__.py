@@ -1,5 +1,5 @@
 """The sink `delta`: rows into a Delta table, each epoch exactly once; see `sink`."""
 
-from mainstem.connectors.delta.sink import Delta, DeltaOptions, files
+from mainstem.connectors.delta.sink import Delta, DeltaOptions
 
-__all__ = ["Delta", "DeltaOptions", "files"]
+__all__ = ["Delta", "DeltaOptions"]

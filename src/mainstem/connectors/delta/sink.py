@@ -18,7 +18,8 @@ from pydantic import Field
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock
 from mainstem.columns import Columns
-from mainstem.connectors.delta import datafile, merge
+from mainstem.connectors.delta import datafile, merge, shape
+from mainstem.connectors.delta.compact import compact
 from mainstem.connectors.delta.datafile import DataFile
 from mainstem.connectors.delta.log import Log, files_of, said
 from mainstem.errors import DataError, RefusedError, TransientError
@@ -56,7 +57,7 @@ class Delta:
 
     def __init__(self, options: DeltaOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
                  scope: Scope) -> None:
-        datafile.check_columns(options.table, columns, options.partition_by, key)
+        shape.check_columns(options.table, columns, options.partition_by, key)
         self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
         self.format = format
         self.root = Path(scope.lake) / options.table          # an absolute table stays as it is
@@ -67,7 +68,7 @@ class Delta:
     def schema(self) -> pa.Schema:
         """The stored columns in Arrow types."""
         if self._schema is None:
-            self._schema = datafile.schema(self.columns)
+            self._schema = shape.stored_schema(self.columns)
         return self._schema
 
     # ------------------------------------------------------------------------------------------------- prepare
@@ -108,18 +109,9 @@ class Delta:
     def _compare(self, table: DeltaTable, add_columns: bool) -> None:
         import pyarrow as pa
 
-        there = pa.schema(table.schema())
-        metadata = table.metadata()
-        wrong = [f"{field.name} is {there.field(field.name).type} in the table and {field.type} in the pipeline"
-                 for field in self.schema if field.name in there.names and _kind(there.field(field.name).type) != _kind(field.type)]
+        there, metadata = pa.schema(table.schema()), table.metadata()
         missing = [field for field in self.schema if field.name not in there.names]
-        clash = {name.casefold() for name in there.names}
-        wrong += [f"{field.name} differs only by case from a column of the table" for field in missing
-                  if field.name.casefold() in clash]
-        if missing and not add_columns:
-            wrong += [f"{field.name} {field.type} is not in the table" for field in missing]
-        wrong += [f"{field.name} of the table must not be NULL, and the pipeline does not have it" for field in there
-                  if not field.nullable and field.name not in self.schema.names]
+        wrong = shape.differences(there, self.schema, missing, add_columns)
         if list(metadata.partition_columns) != list(self.options.partition_by):
             wrong.append(f"the table is partitioned by {metadata.partition_columns or 'nothing'}, "
                          f"the pipeline says {list(self.options.partition_by) or 'nothing'}")
@@ -145,8 +137,8 @@ class Delta:
 
     def stage(self, rows: pa.Table, name: str) -> Staged:
         """One Parquet file under the table's folder; for a partitioned table a list of such files."""
-        fitted = datafile.fit(rows, self.schema, str(self.root))
-        datafile.check_partitions(fitted, self.options.partition_by, str(self.root))
+        fitted = shape.fit(rows, self.schema, str(self.root))
+        shape.check_partitions(fitted, self.options.partition_by, str(self.root))
         label = re.sub(r"[^A-Za-z0-9._-]", "-", name)
         if self.options.partition_by and self.mode == "append":
             return self._stage_parts(fitted, label)
@@ -197,7 +189,7 @@ class Delta:
         now = self.clock.now() // 1000
         if self.mode == "append":
             gone = files_of(table) if transaction.fresh else []
-            return [*merge.removals(self.root, gone, now), *self._additions(files, now)]
+            return [*self._removals(gone, now), *self._additions(files, now)]
         before = files_of(table)
         changes = datafile.read([DataFile(file.path, file.rows, file.bytes, {}) for file in files], self.schema)
         if self.mode == "upsert":
@@ -205,7 +197,10 @@ class Delta:
         touched, kept = merge.outdated(before, self.schema, changes, self.key, transaction.fresh)
         label = f"{transaction.version:012d}-merge-{secrets.token_hex(6)}"
         added = merge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
-        return [*merge.removals(self.root, touched, now), *added]
+        return [*self._removals(touched, now), *added]
+
+    def _removals(self, files: Sequence[DataFile], now: int) -> list[Any]:
+        return [datafile.remove_action(self.root, file, now, True) for file in files]
 
     def _additions(self, files: Sequence[Staged], now: int) -> list[Any]:
         added = []
@@ -264,10 +259,6 @@ class Delta:
             raise DataError("delta.vacuumed", f"files of version {table.version()} are gone", where=str(self.root), why=str(error),
                             fix="it is older than what `mainstem maintain` keeps; read a newer version") from error
 
-    def files(self, version: int | None = None) -> list[DataFile]:
-        """The data files of a version (the newest if None), for a reader that scans them itself."""
-        return files_of(self.log.open(version))
-
     # ------------------------------------------------------------------------------------------------ maintain
 
     def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,
@@ -278,7 +269,7 @@ class Delta:
         """
         if not self.log.exists():
             return {}
-        compacted = merge.compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
+        compacted = compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
         if compacted:
             self.log.checkpoint()
         before = now_us - older_than_us
@@ -297,13 +288,3 @@ def _parts_of(paths: Collection[str]) -> set[str]:
     """The files that staged lists of parts name."""
     return {part["file"] for path in paths if path.endswith(_PARTS) and Path(path).exists()
             for part in json.loads(Path(path).read_bytes())}
-
-
-def _kind(kind: pa.DataType) -> str:
-    """A type without the names that readers give to list items."""
-    return re.sub(r"<(item|element): ", "<", str(kind)).replace(" not null", "")
-
-
-def files(path: str | Path, version: int | None = None) -> list[DataFile]:
-    """(path, rows, bytes, partition values) of every data file of a Delta table at a version, the oldest first."""
-    return files_of(Log(Path(path), 20).open(version))
