@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from telling import at, balances, command, edit, ended, lines, opened, rows, write
 
+from mainstem.testing import Crash, crash_at
+
 PIPELINE = """\
 version: 1
 pipeline: limited
@@ -62,17 +64,52 @@ def test_warn_finishes_publishes_and_says_so(tmp_path: Path) -> None:
     assert len(rows(file, "checked")) == 450
 
 
-def test_a_stream_stops_with_what_it_had_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize("follow", [True, False], ids=["follow", "each"])
+def test_a_stream_stops_before_it_publishes_what_is_too_bad(follow: bool, tmp_path: Path) -> None:
     file = write(tmp_path, pipeline("rows: 15, then: stop", complete=False), inbox___a=readings(0, 95))
-    result = opened(file).run(each=True)
-    assert result.exit_code == 0
+    assert opened(file).run(each=True).exit_code == 0
     (tmp_path / "inbox/b").write_text(readings(95, 195))
-    result = opened(file).run(follow=True, max_epochs=1)
-    assert result.exit_code == 0                                       # ten more, in another run
+    assert opened(file).run(follow=True, max_epochs=1).exit_code == 0  # ten more, in another run
     (tmp_path / "inbox/c").write_text(readings(195, 395))
-    result = opened(file).run(follow=True)
-    assert (result.exit_code, result.why, result.published) == (3, "limit", True)
-    assert len(rows(file, "checked")) == sum(n % 100 < 90 for n in range(395))
+    good = [sum(n % 100 < 90 for n in range(end)) for end in (195, 395, 405)]
+    for _ in range(2):                                                 # what waits counts when it is started again
+        result = opened(file).run(follow=follow, each=not follow)
+        assert (result.exit_code, result.why, result.published) == (3, "limit", False)
+        assert len(rows(file, "checked")) == good[0]
+        assert opened(file).read("quarantine").num_rows == 15          # published ones; the others are listed as unpublished
+        assert opened(file).quarantine().column("published").to_pylist().count(False) == 20
+    assert result.rows == 0                                            # the second time it did not even read
+    edit(file, "rows: 15", "rows: 25")
+    if not follow:                                                     # nothing new has to come for it to be published
+        result = opened(file).run(each=True)
+        assert (result.exit_code, result.why, result.published, result.rows) == (0, "hold", True, 0)
+        assert len(rows(file, "checked")) == good[1]
+    (tmp_path / "inbox/d").write_text(readings(395, 405))
+    result = opened(file).run(follow=follow, each=not follow, max_epochs=1)
+    assert (result.exit_code, result.published, result.rows) == (0, True, 10)
+    assert len(rows(file, "checked")) == good[2]
+
+
+def test_a_bounded_run_that_stopped_at_its_last_epoch_stays_unpublished(tmp_path: Path) -> None:
+    file = write(tmp_path, pipeline("rows: 15, then: stop"), inbox___a=readings(0, 300))
+    for seen in (300, 0):
+        result = opened(file).run()
+        assert (result.exit_code, result.why, result.published, result.rows) == (3, "limit", False, seen)
+        assert opened(file).show_run("last")["why"] == "limit"
+        assert rows(file, "checked") == []
+    edit(file, "then: stop", "then: warn")
+    result = opened(file).run()
+    assert (result.exit_code, result.published) == (3, True)
+    assert len(rows(file, "checked")) == 270
+
+
+def test_a_stream_that_was_killed_while_it_stopped_does_not_publish_when_it_recovers(tmp_path: Path) -> None:
+    file = write(tmp_path, pipeline("rows: 15, then: stop", complete=False), inbox___a=readings(0, 300))
+    with pytest.raises(Crash), crash_at("epoch.judged"):
+        opened(file).run(each=True)
+    result = opened(file).run(each=True)
+    assert (result.exit_code, result.why, result.published, result.rows) == (3, "limit", False, 300)
+    assert rows(file, "checked") == []
 
 
 @pytest.mark.parametrize("unknown", ["ignore", "quarantine", "keep"])

@@ -40,7 +40,9 @@ class Epochs:
         clock: Clock,
         finished: Callable[[Manifest], None] = lambda _: None,
         fresh: bool = False,
+        holds: Callable[[Prepared], bool] = lambda _: False,
     ) -> None:
+        self._holds = holds  # whether an epoch is not to be published, though it could be
         self.fresh = fresh  # a rebuild: the first commit takes the place of everything before it
         self.site, self.engine, self.journal, self.lease, self.clock = site, engine, journal, lease, clock
         self._finished = finished
@@ -83,7 +85,7 @@ class Epochs:
             reports = self.engine.run(self.site.plan, plan, self.site)
         signals.at("epoch.ran", epoch=plan.epoch)
         prepared = judge(self.site.plan, plan, reports, self.head)
-        prepared.last = last or plan.publish == "epoch"
+        prepared.last = (last or plan.publish == "epoch") and not self._holds(prepared)
         prepared.seconds = self.clock.monotonic() - began
         signals.at("epoch.judged", epoch=plan.epoch)
         self.lease.check()

@@ -14,7 +14,7 @@ from mainstem.clock import Clock, SystemClock
 from mainstem.engines import journal, law, orders, sweep
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.epoch import Epochs
-from mainstem.engines.journal import Journal, Manifest
+from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
@@ -155,9 +155,15 @@ class _Runner:
         self.adapts = wish.budget is None
         planner = Planner(loop.site, self.clock, wish)
         why, due = "end", self.clock.monotonic()
+        if (wish.follow or wish.each) and not self._over_limit():      # what an earlier run left
+            loop.mark_last()
+            loop.finish()
         while True:
             if self.stop.asked:
                 why = "stopped"
+                break
+            if not wish.only_orders and self._over_limit():
+                why = "limit"
                 break
             if max_epochs is not None and self.epochs >= max_epochs:
                 why = "limit"
@@ -177,16 +183,13 @@ class _Runner:
             if plan.epoch % _UPKEEP and (following := planner.ahead(plan)):  # upkeep takes away what no journal names
                 loop.begin(following)
             self._epoch(loop, plan)
-            if self._over_limit():
-                why = "limit"
-                break
         return self._end(loop, new, why, wish, self.clock.monotonic() - began)
 
     def _known(self) -> list[str]:
         return [found.incarnation for found in journal.incarnations(self.opened.work)]
 
     def _loop(self, site: Any) -> Epochs:
-        return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh)
+        return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh, self._over_limit)
 
     def _recover(self, new: str) -> None:
         """Finish what an earlier run began, each part under the release that it names."""
@@ -258,17 +261,16 @@ class _Runner:
         except TransientError as error:
             signals.tell("log", level="warning", message=f"tables are tidied up later: {error}")
 
-    def _over_limit(self) -> bool:
+    def _over_limit(self, epoch: Prepared | None = None) -> bool:
+        """Whether to stop, with an epoch that is about to be decided: it is then not published. A replay is no new dirt."""
         limits = self.opened.plan.limits
-        if limits.then != "stop":
-            return False
-        return self.exceeded() is not None
+        return limits.then == "stop" and not (epoch and epoch.orders) and self.exceeded(epoch) is not None
 
-    def exceeded(self) -> str | None:
+    def exceeded(self, epoch: Prepared | None = None) -> str | None:
         """Which limit of set-aside rows is passed by this run and what it is to publish with it, None if none."""
-        limits, rows = self.opened.plan.limits, self.rows + self.waiting_rows
-        account = law.add(law.add({}, self.waiting), self.total)
-        aside = max((row["quarantined"] + row["late"] for row in account.values()), default=0)
+        limits, rows = self.opened.plan.limits, self.rows + self.waiting_rows + (epoch.rows if epoch else 0)
+        account = law.add(law.add(law.add({}, self.waiting), self.total), epoch.account if epoch else {})
+        aside = max((row["quarantined"] + row["late"] for leg, row in account.items() if not leg.startswith("replay:")), default=0)
         if limits.rows is not None and aside > limits.rows:
             return f"{aside} rows were set aside, the limit is {limits.rows}"
         if limits.share is not None and rows and aside / rows > limits.share:
@@ -277,14 +279,16 @@ class _Runner:
 
     def _end(self, loop: Epochs, new: str, why: str, wish: Wish, seconds: float) -> RunResult:
         over = self.exceeded()
-        unpublished = why in ("limit", "stopped") and not (wish.follow or wish.each)
+        held = loop.head is not None and not loop.head.last
+        unpublished = why in ("limit", "stopped") and (held or not (wish.follow or wish.each))
         manifest: Manifest | None = loop.done
         if not unpublished:
             loop.mark_last()
             manifest = loop.finish()
             sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
         if over:
-            signals.tell("log", level="warning", message=over)
+            way = "; nothing of that is published: raise `limits` and run again to go on with it, or mend the rules and rebuild"
+            signals.tell("log", level="warning", message=over + (way if unpublished else ""))
         code = 3 if over else (128 + self.stop.asked if why == "stopped" and unpublished else 0)
         signals.tell("run.finished", why=why, rows=self.rows)
         return RunResult(
