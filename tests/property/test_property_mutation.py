@@ -17,7 +17,7 @@ from scripted import Bench, Scripted, compiled, source
 
 from mainstem.batch import AT, AT_TYPE, Fate
 from mainstem.engines.contract import Result
-from mainstem.errors import Bug
+from mainstem.errors import Bug, UserCodeError
 
 PIPELINE = (
     source("10s")
@@ -389,3 +389,43 @@ def test_an_engine_that_reads_a_range_never_or_twice(
     assert done
     assert code == "law.broken", message
     assert "planned" in message
+
+
+@pytest.mark.parametrize("place", ["the pipe", "the types"])
+@pytest.mark.parametrize("kind", ["drop", "double"])
+def test_a_row_lost_or_doubled_between_the_child_process_and_the_step(
+    kind: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rows: fewer` may leave rows out: what it left out is counted where it did, so that a row lost on the way is none of them."""
+    from mainstem.engines.kernels import python, slot
+
+    def change(answer: pa.Table) -> Any:
+        return CHANGES[kind](answer).replace_schema_metadata(answer.schema.metadata) if answer.num_rows > 2 else None
+
+    owner = {"the pipe": (slot.Slot, "__call__"), "the types": (python, "as_declared")}[place]
+    done = spoil_once(monkeypatch, *owner, change)
+    try:
+        code, message = broken(tmp_path, CALLING)
+    except UserCodeError as error:          # `rows: fewer` may not return a row twice
+        code, message = error.code, str(error)
+    assert done
+    assert code == ("python.at" if (kind, place) == ("double", "the pipe") else "law.broken"), message
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_row_counted_as_left_out_that_was_not(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainstem.engines.kernels import failing
+
+    true, done = failing.fates, []
+
+    def fates(rows: pa.Table, node: str, fate: str, reason: str) -> Any:
+        found = true(rows, node, fate, reason)
+        if reason == "python_filter" and not done:
+            done.append(1)
+            found[next(iter(found))] += step
+        return found
+
+    monkeypatch.setattr(failing, "fates", fates)
+    code, message = broken(tmp_path, CALLING)
+    assert done
+    assert code == "law.broken", message

@@ -1,9 +1,9 @@
 """The process that runs a user's function: `python -P -m mainstem.engines.kernels.child`, spoken to over pipes.
 
 One frame is a letter, a length (8 bytes, big-endian) and so many bytes. The parent sends `C` (what to call, as JSON) once,
-then `T` (a table as an Arrow stream) for each call; the answer is `T` (a table), `K` (all right) or `E` (what went wrong, as
-JSON). What the function prints goes to stderr, which the parent reads as a log; it never meets the frames. The process ends
-with its standard input.
+then `T` (a table as an Arrow stream) for each call; the answer is `T` (a table, with SAID in its metadata), `K` (all right) or
+`E` (what went wrong, as JSON). What the function prints goes to stderr, which the parent reads as a log; it never meets the
+frames. The process ends with its standard input.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 HEAD = struct.Struct(">cQ")
+AT = "_at"
+SAID = b"mainstem.said"               # metadata of an answer: rows returned and rows left out, counted where they were made
 
 
 def send(pipe: BinaryIO, letter: bytes, content: Any) -> None:
@@ -126,8 +128,9 @@ def _called(function: Callable[[Any], Any], content: bytes) -> tuple[bytes, Any]
     """One call: the frame that answers it."""
     import pyarrow as pa
 
+    given = read_table(content)
     try:
-        made = function(read_table(content))
+        made = function(given)
     except MemoryError as error:
         return b"E", _wrong("memory", error)
     except BaseException as error:  # noqa: BLE001 (sys.exit in a function is an error of that function, too)
@@ -136,7 +139,22 @@ def _called(function: Callable[[Any], Any], content: bytes) -> tuple[bytes, Any]
         table = made if isinstance(made, pa.Table) else pa.table(made)
     except (TypeError, ValueError, pa.ArrowException):
         return b"E", _told("returned", made, f"it returned a {type(made).__name__}, not a pyarrow.Table")
-    return b"T", table_bytes(table)
+    said = json.dumps({"returned": table.num_rows, "left_out": _left_out(given, table)}).encode()
+    return b"T", table_bytes(table.replace_schema_metadata({SAID: said}))
+
+
+def _left_out(given: Any, made: Any) -> int:
+    """How many of the rows that the function got it did not return; 0 where rows do not say which they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if AT not in given.column_names or AT not in made.column_names:
+        return 0
+    try:
+        left = pc.invert(pc.is_in(given.column(AT), made.column(AT).cast(pa.int64())))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):    # the parent says what is wrong with it
+        return 0
+    return int(pc.sum(left, min_count=0).as_py())
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ import pyarrow as pa
 
 from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fates, at
 from mainstem.engines.contract import Result, Times
-from mainstem.engines.kernels import failing, slot
+from mainstem.engines.kernels import child, failing, slot
 from mainstem.engines.kernels.made import newborn
 from mainstem.engines.kernels.returned import as_declared
+from mainstem.engines.law import broken
 from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold, Map, Node
 
@@ -37,7 +39,10 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
     if not rows.num_rows:
         return Result(_schema(node).empty_table())
     path = tuple(site.code) if site is not None else ()
-    made, parents, failed = _Calls(node, word, rows, slot.slot(word.call, path, word.memory), site).all()
+    calls = _Calls(node, word, rows, slot.slot(word.call, path, word.memory), site)
+    made, parents, failed = calls.all()
+    if made.num_rows != calls.returned:
+        raise broken(f"rows of `{word.call}` were lost", node.name, f"it returned {calls.returned}, {made.num_rows} came here")
     order = sorted(failed)
     bad = rows.take(pa.array(order, pa.int64()))
     fates: Fates = failing.fates(bad, node.name, QUARANTINED, "python") if order else Counter()
@@ -49,6 +54,9 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
     else:
         identity = rows.column(AT) if len(parents) == rows.num_rows else rows.column(AT).take(pa.array(parents))
         left[parents] = False            # neither failed nor returned: the function left it out
+        if int(left.sum()) != calls.left_out:
+            raise broken(f"rows of `{word.call}` were lost", node.name,
+                         f"it left {calls.left_out} out, {int(left.sum())} are not among those that it returned")
         if left.any():
             fates.update(failing.fates(rows.filter(pa.array(left)), node.name, FILTERED, "python_filter"))
     aside = failing.set_aside(bad, "python", [failed[index] for index in order]) if order else None
@@ -67,6 +75,7 @@ class _Calls:
         self.node, self.word, self.slot, self.site = node, word, where, site
         self.rows = rows.drop_columns([AT])
         self.failed: dict[int, str] = {}
+        self.returned = self.left_out = 0    # rows, as counted in the child
         self.tried = 0
         self.deaths = where.deaths
         self.parentless = rows.num_rows if word.rows == "any" and not _timed(node, site) else 0
@@ -78,7 +87,10 @@ class _Calls:
         while waiting:
             low, high = waiting.pop()
             try:
-                pieces.append(self.call(low, high))
+                made, parents, said = self.call(low, high)
+                pieces.append((made, parents))
+                self.returned += said["returned"]
+                self.left_out += said["left_out"]
                 self.tried += high - low
             except slot.CallError as error:
                 if high - low == 1:
@@ -95,12 +107,13 @@ class _Calls:
             table, parents = table.take(pa.array(order)), parents[order]
         return table, parents, self.failed
 
-    def call(self, low: int, high: int) -> tuple[pa.Table, np.ndarray]:
-        """What the function makes of the rows [low, high), with the number of each made row's parent."""
+    def call(self, low: int, high: int) -> tuple[pa.Table, np.ndarray, dict[str, int]]:
+        """What the function makes of the rows [low, high), the number of each made row's parent, and what the child counted."""
         given = self.rows.slice(low, high - low)
         if self.word.rows != "same":
             given = given.append_column(AT, pa.array(np.arange(low, high, dtype=np.int64)))
         answer = self.slot(given, self.word.timeout)
+        said = json.loads(answer.schema.metadata[child.SAID])
         if self.word.rows == "same":
             if answer.num_rows != high - low:
                 raise self._broken("python.rows", f"it got {high - low} rows and returned {answer.num_rows}",
@@ -110,7 +123,7 @@ class _Calls:
                 answer = answer.drop_columns([AT])
         else:
             parents, answer = self._parents(answer, low, high)
-        return as_declared(answer, self.node.columns, self._broken), parents
+        return as_declared(answer, self.node.columns, self._broken), parents, said
 
     def _parents(self, answer: pa.Table, low: int, high: int) -> tuple[np.ndarray, pa.Table]:
         """The `_at` that came back, checked."""
@@ -139,7 +152,7 @@ class _Calls:
         for piece, parents in (pieces[:1] if len(pieces) == 1 and len(pieces[0][1]) > 1 else []):
             for index in (0, len(parents) - 1):
                 try:
-                    alone, _ = self.call(int(parents[index]), int(parents[index]) + 1)
+                    alone, *_ = self.call(int(parents[index]), int(parents[index]) + 1)
                 except slot.CallError:
                     continue
                 here, there = alone.to_pylist()[0], piece.slice(index, 1).to_pylist()[0]
