@@ -98,6 +98,17 @@ def test_a_bad_file_is_a_named_outcome_and_costs_only_itself(tmp_path: Path) -> 
     assert opened(file).run().files == []                                    # said once
 
 
+def test_a_plain_file_that_is_deleted_is_on_record_once(tmp_path: Path) -> None:
+    file = project(tmp_path, pipeline().replace('"inbox/*", complete: true', "inbox/a.jsonl"), inbox___a__jsonl=readings(0, 10))
+    assert opened(file).run().rows == 10
+    (tmp_path / "inbox/a.jsonl").unlink()
+    result = opened(file).run()
+    assert [(note["file"], note["outcome"]) for note in result.files] == [("inbox/a.jsonl", "deleted")]
+    assert opened(file).show_run("last")["files"] == result.files
+    assert opened(file).run().files == []
+    assert len(rows(file, "doubled")) == 10
+
+
 @pytest.mark.parametrize(("call", "options"), [
     ("raises", {}), ("hangs", {"timeout": "500ms"}), ("aborts", {}), ("eats", {"memory": "512MiB"})])
 def test_a_function_that_fails_on_a_row_costs_that_row(call: str, options: dict[str, str], tmp_path: Path) -> None:

@@ -184,6 +184,20 @@ def test_a_file_that_vanishes_before_it_was_read_is_named(inbox: Path, tmp_path:
     assert reader.outcomes() == {"in/b.csv": "vanished"}
 
 
+def test_a_plain_file_that_is_deleted_is_said_once_and_one_of_a_folder_is_not(inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a.csv").write_bytes(b"1\n2\n")
+    plain, folder = Reader(tmp_path, path="in/a.csv"), Reader(tmp_path, path="in/", complete=True)
+    assert (plain.text(), folder.text()) == (b"1\n2\n", b"1\n2\n")
+    (inbox / "a.csv").unlink()
+    assert (plain.text(), plain.outcomes()) == (b"", {"in/a.csv": "deleted"})
+    assert (plain.text(), plain.outcomes()) == (b"", {})
+    assert (folder.text(), folder.outcomes()) == (b"", {})           # whoever empties an inbox means it
+    (inbox / "a.csv").write_bytes(b"1\n2\n3\n")
+    assert (plain.text(), plain.outcomes()) == (b"3\n", {})
+    (inbox / "a.csv").unlink()
+    assert (plain.text(), plain.outcomes()) == (b"", {"in/a.csv": "deleted"})
+
+
 def test_bad_files_cost_only_themselves_and_are_said_once(inbox: Path, tmp_path: Path) -> None:
     (inbox / "a.csv").write_bytes(b"1\n")
     (inbox / "bad.csv").write_bytes(b"!\n")

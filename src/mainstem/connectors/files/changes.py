@@ -16,6 +16,7 @@ OUTCOMES = {
     "duplicate": "the same content was read under another name; nothing of it is read again",
     "renamed": "a known file under a new name; what was read stays read",
     "replaced": "another content under a known name; by the policy read anew or left alone",
+    "deleted": "it was read to its end and is not there any more; what was read stays",
     "vanished": "it was gone before it was read to its end",
     "unreadable": "the file system does not let us read it",
     "corrupt": "a packed file that is cut or damaged; no row of it was read",
@@ -34,6 +35,7 @@ class Changes:
     policy: str                                           # of replaced files: error | reread | ignore
     print_of: Callable[[str, int, str], str | None]       # (path, bytes, packed hash so far) -> fingerprint of the content
     whole: bool                                           # the format takes files whole: one that grew is another one
+    plain: bool                                           # one file is named: its end is worth a word, that of one of many is not
     notes: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, path: str, outcome: str, detail: str = "") -> None:
@@ -132,6 +134,8 @@ class Changes:
     def _lose(self, file: Known) -> None:
         if file.state in (NEW, READING) or (file.state == DONE and file.done < file.size and not self.whole):
             self.note(file.path, "vanished", f"read up to {file.done} of {max(file.size, file.stat[0])} bytes")
+        elif self.plain:
+            self.note(file.path, "deleted")
         self.book.put(file.but(state=GONE))
 
     def _meet(self, path: str, entry: Found) -> None:

@@ -86,7 +86,8 @@ class Files:
         here = [(self._name(entry.path), entry) for entry in found]
         oldest = self.clock.now() * 1000 - self.options.min_age * 1000
         young = set() if self.complete else {name for name, entry in here if self.options.min_age and entry.modified > oldest}
-        changes = Changes(book, self.options.replaced, self.contents.print, self.format.cut_by != "bytes")
+        changes = Changes(book, self.options.replaced, self.contents.print, self.format.cut_by != "bytes",
+                          not listing.many(self.options.path))
         changes.compare(here, young)
         for line in sorted(set(refused) - set((progress or {}).get("refused", ()))):
             where, why = line.rsplit(": ", 1)
