@@ -182,6 +182,7 @@ class _Runner:
             loop.begin(plan)
             if plan.epoch % _UPKEEP and (following := planner.ahead(plan)):  # upkeep takes away what no journal names
                 loop.begin(following)
+            self.ledger.store  # noqa: B018 (a ledger that cannot be used stops the run before anything is decided)
             self._epoch(loop, plan)
         return self._end(loop, new, why, wish, self.clock.monotonic() - began)
 

@@ -133,16 +133,27 @@ def _explain(ask: Any, row: pa.Table, rule: str) -> str | None:
 
 def _violations(answers: Sequence[pa.BooleanArray]) -> tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]]:
     """Rows that violate anything, which combination of rules each violates, and what these combinations are."""
-    violated = [(number, np.asarray(pc.fill_null(pc.invert(answer), False)))
-                for number, answer in enumerate(answers) if answer.false_count]
-    if not violated:
+    rules = [number for number, answer in enumerate(answers) if answer.false_count]
+    if not rules:
         return np.empty(0, np.int64), np.empty(0, np.int64), []
-    bad = np.flatnonzero(np.logical_or.reduce([mask for _, mask in violated]))
-    bits = np.packbits(np.stack([mask[bad] for _, mask in violated], axis=1), axis=1)
-    distinct, first, combination = np.unique(bits, axis=0, return_index=True, return_inverse=True)
-    combinations = [tuple(number for number, mask in violated if mask[bad[row]]) for row in first]
-    assert len(distinct) == len(combinations)
+    packed = np.stack([_false_bits(answers[number]) for number in rules])
+    bad = np.flatnonzero(np.unpackbits(np.bitwise_or.reduce(packed), count=len(answers[0]), bitorder="little"))
+    violated = (packed[:, bad >> 3] >> (bad & 7).astype(np.uint8) & 1).astype(bool).T
+    _, first, combination = np.unique(np.packbits(violated, axis=1), axis=0, return_index=True, return_inverse=True)
+    combinations = [tuple(rules[place] for place in np.flatnonzero(violated[row])) for row in first]
     return bad, combination.reshape(-1), combinations
+
+
+def _false_bits(answer: pa.BooleanArray) -> np.ndarray:
+    """One bit per row, the first row lowest: set where the answer is false and not NULL. Shape (ceil(rows / 8),), uint8."""
+    if answer.offset:
+        return np.packbits(np.asarray(pc.fill_null(pc.invert(answer), False)), bitorder="little")
+    valid, values = answer.buffers()
+    size = (len(answer) + 7) // 8
+    bits = ~np.frombuffer(values, np.uint8, size)
+    if valid is not None:
+        bits &= np.frombuffer(valid, np.uint8, size)
+    return bits                          # bits beyond the last row are cut off where rows are counted
 
 
 def _fate(rules: Sequence[Rule], violated: Sequence[int]) -> tuple[str, str, str | None]:
