@@ -272,7 +272,7 @@ class Bench:
         from mainstem.engines.site import Place
 
         place = Place(project=str(self.folder), lake=str(self.folder / "lake"), work=str(self.work), pipeline=self.plan.pipeline)
-        site = Site(self.plan, place, tasks=self.tasks)
+        site = Site(self.plan, place)
         for name, source in self.sources.items():
             site.once(f"source/{name}", lambda source=source: source)
         for name, sink in self.sinks.items():

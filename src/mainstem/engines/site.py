@@ -33,8 +33,8 @@ class Place:
 class Site:
     """A plan in its place. Sources, sinks and formats are made on first use, one per process (and thread-safe to get)."""
 
-    def __init__(self, plan: Plan, place: Place, *, tasks: int = 2, memory: int = 1 << 30, code: tuple[str, ...] = ()) -> None:
-        self.plan, self.place, self.tasks, self.memory = plan, place, tasks, memory
+    def __init__(self, plan: Plan, place: Place, *, code: tuple[str, ...] = ()) -> None:
+        self.plan, self.place = plan, place
         self.code = code or (place.project,)  # where the user's Python is found
         self.work = Path(place.work)
         self._made: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from mainstem.engines import journal
 from mainstem.engines.contract import File
 
 _FILES_PER_FOLD = 24  # more than this and the fold's tasks write their state anew, as one file each
-_CACHE_BYTES = 256 << 20
+_CACHE_BYTES = 128 << 20  # unless a run says more or less
 
 
 def bounds(task: int, tasks: int) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class StateCache:
 
     def __init__(self) -> None:
         self._tables: OrderedDict[str, pa.Table] = OrderedDict()
-        self._bytes = 0
+        self._bytes, self.limit = 0, _CACHE_BYTES
         self._lock = threading.Lock()
 
     def put(self, path: str, table: pa.Table) -> None:
@@ -75,7 +75,7 @@ class StateCache:
             if path not in self._tables:
                 self._tables[path] = table
                 self._bytes += table.nbytes
-            while self._bytes > _CACHE_BYTES and len(self._tables) > 1:
+            while self._bytes > self.limit and len(self._tables) > 1:
                 self._bytes -= self._tables.popitem(last=False)[1].nbytes
 
     def get(self, path: str) -> pa.Table | None:
@@ -92,6 +92,11 @@ class StateCache:
 
 
 _cache = StateCache()
+
+
+def keep_at_most(size: int) -> None:
+    """Bytes of state that stay in memory between epochs; what is not there is read again from its file."""
+    _cache.limit = size
 
 
 def remember(root: Path, file: File, rows: pa.Table) -> None:

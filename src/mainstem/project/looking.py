@@ -67,9 +67,9 @@ def look(opened: Opened, step: str, limit: int) -> pa.Table:
     with scratch("look") as folder:
         place = dataclasses.replace(opened.place, lake=str(Path(folder, "lake")), work=str(Path(folder, "work")))
         Path(place.work).mkdir()
-        site = Site(plan, place, tasks=1, memory=opened.settings.memory, code=tuple(opened.settings.python_folders))
+        site = Site(plan, place, code=tuple(opened.settings.python_folders))
         home = journal.begin(Path(place.work), clock.now(), "look")
-        lease, engine = Lease(home.folder, clock), Local(1)
+        lease, engine = Lease(home.folder, clock), Local(1, opened.settings.memory)
         try:
             epochs = Epochs(site, engine, home, lease, clock)
             planner = Planner(site, clock, Wish(flush=True, budget=Budget(max(limit * 4, 1000), 1 << 20)))

@@ -47,14 +47,12 @@ class Opened:
         from mainstem.engines.kernels.binder import DuckBinder
         from mainstem.plan.build import build
 
-        return build(self.loaded.pipeline, DuckBinder())
+        return build(self.loaded.draft, DuckBinder())
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem of the file, in the order of its lines."""
-        found = list(self.loaded.problems)
-        if self.loaded.pipeline is not None and not found:
-            found += self._built.problems
+        found = [*self.loaded.problems, *(self._built.problems if self.loaded.draft is not None else ())]
         return tuple(sorted(found, key=lambda problem: (problem.line, problem.column, problem.code)))
 
     @cached_property
@@ -104,13 +102,7 @@ class Opened:
         """The place where a plan's epochs run."""
         from mainstem.engines.site import Site
 
-        return Site(
-            plan or self.plan,
-            self.place,
-            tasks=self.settings.tasks,
-            memory=self.settings.memory,
-            code=code or tuple(self.settings.python_folders),
-        )
+        return Site(plan or self.plan, self.place, code=code or tuple(self.settings.python_folders))
 
 
 def _carried(plan: Plan, work: Path) -> Plan:

@@ -18,6 +18,7 @@ from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
+from mainstem.engines.memory import epoch_bytes
 from mainstem.engines.planning import Planner, Wish, full
 from mainstem.errors import SpecError, TransientError, UserCodeError
 from mainstem.plan.words import Fold
@@ -120,7 +121,7 @@ def known_engine(name: str) -> None:
 def _budget(opened: Opened, record: float = 200.0) -> Budget:
     """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
     rows = opened.settings.epoch_rows
-    return Budget(rows, int(max(4096, min(opened.settings.memory // 16, rows * record))), opened.settings.tasks)
+    return Budget(rows, int(max(4096, min(epoch_bytes(opened.settings.memory), rows * record))), opened.settings.tasks)
 
 
 class _Runner:

@@ -60,10 +60,10 @@ def _played(opened: Opened, given: Mapping[str, Sequence[Any]], looked_up: Mappi
         plan = _replaced(opened.plan, folder, given, looked_up)
         place = dataclasses.replace(opened.place, lake=str(folder / "lake"), work=str(folder / "work"))
         Path(place.work).mkdir()
-        site = Site(plan, place, tasks=1, memory=opened.settings.memory, code=tuple(opened.settings.python_folders))
+        site = Site(plan, place, code=tuple(opened.settings.python_folders))
         hands = HandClock(clock if clock is not None else SystemClock().now())
         home = journal.begin(Path(place.work), hands.now(), "case")
-        lease, engine = Lease(home.folder, hands), Local(1)
+        lease, engine = Lease(home.folder, hands), Local(1, opened.settings.memory)
         try:
             return _rows(site, Epochs(site, engine, home, lease, hands), Planner(site, hands, Wish(flush=flush, budget=budget)))
         finally:

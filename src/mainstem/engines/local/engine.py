@@ -13,8 +13,8 @@ import pyarrow as pa
 from mainstem.batch import NONE
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
-from mainstem.engines.kernels import duck
 from mainstem.engines.local.pool import Pool
+from mainstem.engines.memory import share
 from mainstem.engines.read import run_read
 from mainstem.engines.replay import Way, run_replay, way
 from mainstem.engines.site import Site
@@ -29,9 +29,9 @@ class Local:
     """Places tasks on `tasks` threads; one per process is enough."""
 
     def __init__(self, tasks: int, memory: int = 0) -> None:
-        """`memory`: bytes for all of a run; half of it is DuckDB's, in equal parts, the rest is what rows and files need."""
+        """`memory`: bytes for all of a run (see engines/memory)."""
         self.tasks = tasks
-        duck.configure(1, max(memory // (2 * tasks), 64 << 20) if memory else 0)
+        share(memory, tasks)
         self._pool = Pool(tasks)
         self._begun: dict[int, tuple[EpochPlan, list[Future[Outcome]]]] = {}
 

@@ -1,0 +1,20 @@
+"""One setting of memory, shared out: what an epoch reads, what DuckDB may use, and the state that stays in memory."""
+
+from __future__ import annotations
+
+from mainstem.engines import staging
+from mainstem.engines.kernels import duck
+
+_LEAST = 32 << 20  # a connection of DuckDB that has less cannot sort anything
+
+
+def epoch_bytes(memory: int) -> int:
+    """Bytes of input that one epoch takes at most: decoded, computed and staged they need about six times as much."""
+    return memory // 16
+
+
+def share(memory: int, tasks: int) -> None:
+    """Set the limits of this process, which runs `tasks` tasks at a time. 0 bytes: no limits of our own."""
+    if memory:
+        duck.configure(1, max(memory // (2 * tasks), _LEAST))
+        staging.keep_at_most(memory // 8)
