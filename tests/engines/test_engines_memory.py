@@ -23,7 +23,7 @@ def _as_before() -> Iterator[None]:
 def _limit_of_a_new_task() -> str:
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(
-        duck.connection().sql("SELECT current_setting('memory_limit')").fetchone()[0]))
+        str(duck.query("SELECT current_setting('memory_limit') AS m").column(0)[0])))
     thread.start()
     thread.join()
     return found[0]
