@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from mainstem.columns import Columns
-from mainstem.errors import SpecError
+from mainstem.errors import Bug, SpecError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,11 @@ class Options(BaseModel):
 # ---------------------------------------------------------------------------------------------------- formats
 
 Query = Callable[..., "pa.Table"]     # query(sql, **tables) -> Table: the one way by which a format may use DuckDB
+
+
+def no_query(sql: str, **_: Any) -> Any:
+    """The `query` of a decode outside a task, where there is no DuckDB."""
+    raise Bug("bug.query", "a format asked for SQL outside a task", why=sql)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,9 @@ class Format(Protocol):
 
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file of this format."""
+
+    def restore(self, data: bytes) -> pa.Table:
+        """The rows of a file that `encode` wrote, in the declared columns. ValueError or DataError for any other file."""
 
     # optional, and then every byte that was read is accounted for (engines/coverage):
     # def separates(self, chunk: Chunk, before: bytes, between: bytes, after: bytes) -> bool

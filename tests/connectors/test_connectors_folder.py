@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import threading
@@ -13,8 +14,9 @@ import pytest
 from connectors_kit import columns, epoch, ids, table
 
 from mainstem import signals
+from mainstem.columns import Column, Type
 from mainstem.connectors.folder import Folder, FolderOptions
-from mainstem.errors import RefusedError, SpecError
+from mainstem.errors import DataError, RefusedError, SpecError
 from mainstem.plugs import Scope, find
 
 
@@ -153,6 +155,38 @@ def test_maintenance_deletes_leftovers_and_no_visible_file(tmp_path: Path) -> No
     assert out.maintain([], 1_000_000, now, [waiting.path]) == {"deleted_files": 1}
     out.commit(epoch(2), [waiting])
     assert ids(out.read()) == [0, 2]
+
+
+@pytest.mark.parametrize(("kind", "form"), [("csv", {"delimiter": ";", "decimal": ","}), ("json", {"nan": "string"}), ("parquet", {})])
+def test_nan_and_nested_values_come_back(tmp_path: Path, kind: str, form: dict[str, Any]) -> None:
+    out = sink(tmp_path, kind, (("v", "double"), ("tags", "list<string>"), ("spot", "struct<x: int64, at: timestamp>")), **form)
+    out.prepare()
+    spots = [{"x": 2**53 + 1, "at": dt.datetime(2026, 3, 1, tzinfo=dt.UTC)}, {"x": None, "at": None}, None]
+    rows = pa.table({"v": [float("nan"), 0.5, None], "tags": [["a", None, ""], [], None],
+                     "spot": pa.array(spots, columns(("s", "struct<x: int64, at: timestamp>"))[0].type.arrow)})
+    out.commit(epoch(1), [out.stage(rows, "a")])
+    assert str(out.read().to_pylist()) == str(rows.to_pylist())
+
+
+@pytest.mark.parametrize("kind", [Type("null"), Type("interval"), Type("list", item=Type("interval")),
+                                  Type("struct", fields=(("a", Type("null")),))])
+def test_a_type_that_files_have_no_word_for_is_refused_before_anything_is_written(tmp_path: Path, kind: Type) -> None:
+    plug = find("formats", "csv")
+    with pytest.raises(SpecError, match=r"odd.*files\.columns"):
+        Folder(FolderOptions(path="out"), (Column("odd", kind),), "append", (), plug(plug.Options(), (), "ignore", "null"),
+               Scope(str(tmp_path), "", "", "p", "e", "out"))
+
+
+@pytest.mark.parametrize(("kind", "damage"), [("csv", b"id,name\n"), ("json", b'{"id":1'), ("parquet", b"")])
+def test_a_file_that_was_changed_is_named(tmp_path: Path, kind: str, damage: bytes) -> None:
+    out = sink(tmp_path, kind)
+    out.prepare()
+    out.commit(epoch(1), [out.stage(table(0, 2), "a")])
+    (path,) = out.files()
+    path.write_bytes(damage + (b"x,y\n" if kind == "csv" else b""))
+    with pytest.raises(DataError, match=r"files\.damaged") as met:
+        out.read()
+    assert met.value.where == str(path)
 
 
 def test_null_empty_and_nan_stay_apart_in_csv(tmp_path: Path) -> None:

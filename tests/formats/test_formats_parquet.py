@@ -82,6 +82,7 @@ CASES: list[tuple[str, pa.Array, dict[str, Any], str, Any]] = [
     ("epoch", pa.array([5]), {"format": "epoch_s"}, "timestamp", dt.datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)),
     ("list", pa.array([[1, None]]), {}, "list<int64>", [1, None]),
     ("json", pa.array([{"a": 1}]), {}, "json", '{"a":1}'),
+    ("json_nan", pa.array([[math.nan, None]]), {}, "json", '["NaN",null]'),
 ]
 
 

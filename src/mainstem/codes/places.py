@@ -36,6 +36,11 @@ PAGES = {
         "the records are not where they should be",
         "`records:` says where in a document the array of records lies, and there is none.",
         "Correct `records:`; the path is written like `data.items`."),
+    "format.unwritable": Code(
+        "a CSV has no way to write a value",
+        "Written all the same it would come back as another value: text with delimiters where no quotes are allowed, or NULL "
+        "in a column of text that is alone, where it would read as an empty text.",
+        "Let the output quote (leave out `quote: null`), or declare a word for NULL, like `null: [NULL]`."),
     "format.parquet": Code(
         "a Parquet file cannot be read",
         "The file is damaged, cut short, or of another kind, or it came as bytes from a source that has no files.",
@@ -107,6 +112,10 @@ PAGES = {
         "an output of plain files without a format",
         "The sink `files` writes any format that can be written; which one has to be said.",
         "Write `format: csv`, `json` or `parquet` beside the output."),
+    "files.columns": Code(
+        "plain files cannot hold a column",
+        "A column that is always NULL has no type, and an interval has no text that all readers know.",
+        "Cast it in the step before the output."),
     "files.not_ours": Code(
         "the output's folder is not empty",
         "The folder has files in it that this output did not write; they might belong to somebody.",

@@ -18,7 +18,6 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,8 +26,8 @@ from pydantic import Field
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock, uuid7
 from mainstem.columns import Columns, Type
-from mainstem.errors import Bug, ConcurrencyError, DataError, RefusedError, SpecError, TransientError
-from mainstem.plugs import Chunk, Committed, Format, Options, Scope, Staged, Transaction
+from mainstem.errors import ConcurrencyError, DataError, RefusedError, SpecError, TransientError
+from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +58,10 @@ class Folder:
         if format is None or not format.encodes:
             raise SpecError("files.format", "plain files need a format that can be written", where=scope.name,
                             fix="say `format: csv`, `json` or `parquet` beside the output")
+        if strange := [f"{column.name} {column.type}" for column in columns if _wordless(column.type)]:
+            raise SpecError("files.columns", f"no file can hold {', '.join(strange)}", where=scope.name,
+                            why="a column that is always NULL has no type, and an interval has no text that all readers know",
+                            fix="cast it in the step before: CAST(x AS double), or epoch(x) for seconds")
         self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
         self.format = format
         self.root = Path(scope.project) / options.path
@@ -206,16 +209,15 @@ class Folder:
         import pyarrow as pa
 
         schema = pa.schema([(column.name, column.type.arrow) for column in self.columns])
-        form = self._reader()
-        parts = [_decoded(form, path).select(schema.names).cast(schema) for path in self.files(version)]
+        parts = [self._restored(path).cast(schema) for path in self.files(version)]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
-    def _reader(self) -> Format:
-        """The format as it must be to read back what it wrote: NaN, which no source may bring, and numbers in quotes."""
-        plain = self.format.kind == "csv" and getattr(self.format.options, "decimal", ".") == "."  # type: ignore[attr-defined]
-        columns = tuple(replace(column, type=Type("string")) if plain and column.type.name in ("float", "double")
-                        else replace(column, coerce=True) for column in self.columns)
-        return type(self.format)(self.format.options, columns, "ignore", "null")  # type: ignore[attr-defined]
+    def _restored(self, path: Path) -> pa.Table:
+        try:
+            return self.format.restore(path.read_bytes())
+        except (ValueError, DataError) as error:
+            raise DataError("files.damaged", "a file cannot be read back", where=str(path), why=str(error),
+                            fix="restore the file from a backup") from error
 
     # ------------------------------------------------------------------------------------------------ maintain
 
@@ -231,16 +233,7 @@ class Folder:
         return {"deleted_files": swept}
 
 
-def _decoded(form: Format, path: Path) -> pa.Table:
-    whole = b"" if form.cut_by == "rows" else path.read_bytes()
-    facts = form.open(str(path), whole[:64 << 10])
-    skip = int(facts.get("skip", 0))
-    decoded = form.decode(Chunk(memoryview(whole)[skip:], skip, path=str(path), facts=facts), _no_query)
-    if decoded.rejects.num_rows:
-        raise DataError("files.damaged", f"{decoded.rejects.num_rows} records cannot be read back", where=str(path),
-                        why=str(decoded.rejects.slice(0, 1).to_pylist()[0]["detail"]), fix="restore the file from a backup")
-    return decoded.rows
-
-
-def _no_query(sql: str, **_: Any) -> Any:
-    raise Bug("bug.query", "a format asked for SQL while a file was read back", why=sql)
+def _wordless(kind: Type) -> bool:
+    """Whether a type has no word in files."""
+    return kind.name in ("null", "interval") or (kind.item is not None and _wordless(kind.item)) or any(
+        _wordless(field) for _, field in kind.fields)

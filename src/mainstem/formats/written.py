@@ -23,7 +23,7 @@ _SAFE = 2**53
 class Spelling:
     """How values are written for which JSON has no word, or one that some readers round."""
 
-    nan: Literal["null", "string", "reject"] = "null"
+    nan: Literal["null", "string", "reject"] = "string"
     large_integers: Literal["number", "string"] = "number"
 
 

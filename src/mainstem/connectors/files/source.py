@@ -22,8 +22,8 @@ from mainstem.connectors.files.content import Content, Contents, changed
 from mainstem.connectors.files.cutting import POSITION_SHIFT, Cutter
 from mainstem.connectors.files.identity import fingerprint, mark, mark_of
 from mainstem.connectors.files.known import ASIDE, DONE, GONE, NEW, READING, Book, Known
-from mainstem.errors import Bug, DataError, SpecError
-from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope
+from mainstem.errors import DataError, SpecError
+from mainstem.plugs import Budget, Chunk, Discovery, Format, Options, Range, Scope, no_query
 from mainstem.quantities import Duration, Size
 
 _FACTS_KEPT = 10_000                  # what Format.open said of so many files is remembered
@@ -195,7 +195,7 @@ class Files:
             chunk = Chunk(b"", 0, False, str(content.path), {**facts, "first": 0, "count": 1})
         else:
             chunk = Chunk(content.path.read_bytes(), 0, True, str(content.path), facts)
-        self.format.decode(chunk, _no_query)
+        self.format.decode(chunk, no_query)
         self._tried.add(key)
 
     def _partitions(self, book: Book, left: bool) -> tuple[dict[int, str], frozenset[int]]:
@@ -276,7 +276,3 @@ class Files:
             for file in known.load(self.folder, progress).files.values():
                 if file.state in (DONE, GONE):
                     self.contents.forget(file)
-
-
-def _no_query(sql: str, **_: Any) -> Any:
-    raise Bug("bug.query", "a format asked for SQL while a file was tried", why=sql)

@@ -169,10 +169,16 @@ class Csv:
         return self.cut_by == "whole" or ("header" not in facts and bool(self.options.header))
 
     def encode(self, rows: pa.Table) -> bytes:
-        """The rows as one file; NULL is an empty field, '' is a quoted one."""
+        """The rows as one file; NULL is an empty field, '' is a quoted one. DataError for what the dialect has no way to write."""
         from mainstem.formats.csv import write
 
         return write.encode(rows, self.options)
+
+    def restore(self, data: bytes) -> pa.Table:
+        """The rows of a file that `encode` wrote, NaN and nested values included."""
+        from mainstem.formats.csv import write
+
+        return write.restore(self, data)
 
 
 def _distinct(names: list[str], path: str) -> list[str]:

@@ -91,6 +91,12 @@ class Json:
             return ("[" + ",\n".join(lines) + "]\n").encode()
         return "".join(line + "\n" for line in lines).encode()
 
+    def restore(self, data: bytes) -> pa.Table:
+        """The rows of a file that `encode` wrote: NaN where it is named, nested values, types that no source has."""
+        from mainstem.formats.json import back
+
+        return back.restore(self, data)
+
 
 def _after_last_newline(data: memoryview) -> int:
     """Index behind the last LF, 0 if there is none: looks at the end first, in growing steps."""

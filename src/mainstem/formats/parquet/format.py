@@ -69,3 +69,11 @@ class Parquet:
         out = io.BytesIO()
         pq.write_table(rows, out, compression=self.options.compression)
         return out.getvalue()
+
+    def restore(self, data: bytes) -> pa.Table:
+        """The rows of a file that `encode` wrote."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        wanted = pa.schema([(column.name, column.type.arrow) for column in self.columns])
+        return pq.read_table(pa.BufferReader(data)).select(wanted.names).cast(wanted)

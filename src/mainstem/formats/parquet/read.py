@@ -197,7 +197,7 @@ def _reason(cells: list[tuple[Column, pa.ChunkedArray]], record: int) -> Wrong:
 
 def _raw(table: pa.Table, failed: np.ndarray) -> pa.Array:
     """The row as JSON where it is set aside, NULL elsewhere: a Parquet file has no bytes of one row."""
-    lines = iter(written.objects(table.filter(pa.array(failed)), spelling=written.Spelling(nan="string")))
+    lines = iter(written.objects(table.filter(pa.array(failed))))
     return pa.array([next(lines) if bad else None for bad in failed.tolist()], pa.binary())
 
 
