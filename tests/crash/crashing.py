@@ -47,7 +47,8 @@ outputs:
   minutes: {from: minutes, delta: {table: minutes, mode: append}}
 %(second)s
 """
-SECOND = "  fresh: {from: %s, delta: {table: fresh, mode: append}}"
+SECOND = {"delta": "  fresh: {from: %s, delta: {table: fresh, mode: append}}",
+          "files": "  fresh: {from: %s, files: {path: out/fresh}, format: csv}"}
 PYTHON = """\
   noisy:
     from: fresh
@@ -65,11 +66,11 @@ def add(rows):
 FLAGS = {"epoch": {"rows": 150}, "tasks": 2}
 
 
-def make(folder: Path, outputs: int = 2, noisy: bool = False, rows: int = ROWS, seed: int = 3) -> Path:
+def make(folder: Path, outputs: int = 2, noisy: bool = False, rows: int = ROWS, seed: int = 3, second: str = "delta") -> Path:
     """A project folder with its pipeline and its dirty input; the pipeline file."""
     folder.mkdir(parents=True, exist_ok=True)
     last = "noisy" if noisy else "fresh"
-    text = PIPELINE % {"python": PYTHON if noisy else "", "before": last, "second": SECOND % last if outputs == 2 else ""}
+    text = PIPELINE % {"python": PYTHON if noisy else "", "before": last, "second": SECOND[second] % last if outputs == 2 else ""}
     (folder / "pipeline.yaml").write_text(text)
     (folder / "noise.py").write_text(NOISE)
     rng, moment, lines = random.Random(seed), 1_767_247_200.0, []

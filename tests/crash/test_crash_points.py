@@ -42,9 +42,19 @@ def test_kill_9_at_each_point(point: str, outputs: int, each: bool, tmp_path: Pa
     assert content(file) == unfailed[outputs, each]
 
 
-def test_every_kth_durable_call_by_a_crash_from_inside(tmp_path: Path, unfailed: Any) -> None:
+@pytest.mark.parametrize("each", [False, True], ids=["bounded", "following"])
+@pytest.mark.parametrize("point", ["epoch.prepared", "epoch.committing", "epoch.committed"])
+def test_kill_9_with_plain_files_beside_a_table(point: str, each: bool, tmp_path: Path, unfailed: Any) -> None:
+    file = make(tmp_path / "p", second="files")
+    assert killed(file, point, 2, each=each)
+    run(file, each=each)
+    assert content(file) == unfailed[2, each]
+
+
+@pytest.mark.parametrize("second", ["delta", "files"])
+def test_every_kth_durable_call_by_a_crash_from_inside(second: str, tmp_path: Path, unfailed: Any) -> None:
     origin = tmp_path / "origin"
-    make(origin)
+    make(origin, second=second)
     with crashing("durable.", 10**9) as heard:
         shutil.copytree(origin, tmp_path / "count")
         run(tmp_path / "count" / "pipeline.yaml", each=True)
