@@ -284,7 +284,7 @@ def check_quarantine(
         for text, count in row["reasons"].items():
             fate, node, reason = text.split(": ", 2)
             key = (leg.split(" -> ")[0], node, fate, reason)
-            if fate == "quarantined" or (fate == "late" and late_is_kept(plan, node)):
+            if fate == "quarantined" or (fate in ("late", "noted") and late_is_kept(plan, node)):
                 wanted[key] = max(wanted[key], count)  # a node on several legs counts the same rows on each
     found: Counter[tuple[str, str, str, str]] = Counter()
     identities: Counter[str] = Counter()

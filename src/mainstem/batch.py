@@ -35,6 +35,7 @@ AT_TYPE = pa.struct([
 
 # Fates of a row on a leg (the law, design section 5)
 DELIVERED, FILTERED, QUARANTINED, LATE, HELD = "delivered", "filtered", "quarantined", "late", "held"
+NOTED = "noted"                       # no fate: said of a row beside its fate, and stored like one that is set aside
 
 
 class Fate(NamedTuple):
@@ -54,7 +55,7 @@ REASON_FIELDS = [("_fate", pa.string()), ("_reason", pa.string()), ("_rules", pa
 # A row of the quarantine: one record that was set aside, with everything needed to look at it and to replay it.
 ASIDE = pa.schema([
     pa.field("id", pa.string(), False),              # origin:partition:position:child@node, stable over replays
-    pa.field("fate", pa.string(), False),            # quarantined | late
+    pa.field("fate", pa.string(), False),            # quarantined | late | noted
     pa.field("node", pa.string(), False),            # the step where it left
     pa.field("reason", pa.string(), False),          # mainstem.reasons
     pa.field("rules", pa.list_(pa.string())),        # every rule that it violated

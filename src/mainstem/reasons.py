@@ -31,6 +31,7 @@ REASONS = {
     "unmatched": "the key is in no row of the table",
     "null_key": "the key of a dedupe, session or window is NULL",
     "late": "event time behind the time mark: what it belongs to is closed",
+    "late_partial": "too late for some windows, and counted in those that were open (the record goes on, this is a note)",
     "duplicate": "the same key within the horizon came before",
     "where": "the WHERE of a SQL step is not true for it",
     "no_match": "an inner join found no partner",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 
 import harness
 import pytest
@@ -72,7 +73,8 @@ def test_every_cut_gives_the_windows_and_late_rows_of_the_reference(seed: int) -
                       seed=seed * 10 + cut, most=choose.choice([1, 5, 30, 10**6]))
         assert seen(played) == expected(panes)
         assert played.late() == late
-        counts = {("late", "late"): len(late), ("delivered", ""): len(rows) - len(late)}
+        partly = {("noted", "late_partial"): sum(row["_fate"] == "noted" for row in played.aside)}
+        counts = {("late", "late"): len(late), ("delivered", ""): len(rows) - len(late)} | partly
         assert played.counts() == {fate: count for fate, count in counts.items() if count}
 
 
@@ -121,8 +123,39 @@ def test_a_row_late_for_some_hopping_windows_is_in_the_others_and_noted_once() -
         played = play(window, node(60 * SECOND, 15 * SECOND), rows_of(100, 44), NEEDS, lateness=20 * SECOND, most=most)
         starts = {start // SECOND for (_, start), found in seen(played).items() if 1 in found[2]}
         assert starts == {30}                                                                 # of -15, 0, 15, 30; mark 80 (A5)
-        assert played.notes == {"late_partial": 1, "late_partial_windows": 3}
-        assert played.counts() == {("delivered", ""): 2}
+        assert played.counts() == {("delivered", ""): 2, ("noted", "late_partial"): 1}
+        (row,) = played.aside
+        assert (row["_fate"], row["_reason"], row["_at"]["t"]) == ("noted", "late_partial", 44 * SECOND)
+        assert row["_detail"] == ("too late for 3 of its 4 windows, which began at 1969-12-31T23:59:45Z, 1970-01-01T00:00:00Z, "
+                                  "1970-01-01T00:00:15Z; time had passed 1970-01-01T00:01:20Z")
+
+
+def test_what_late_rows_are_dropped_for_is_noted_in_the_account_only() -> None:
+    played = play(window, node(60 * SECOND, 15 * SECOND, late="drop"), rows_of(100, 44), NEEDS, lateness=20 * SECOND)
+    assert not played.aside
+    assert played.counts() == {("delivered", ""): 2, ("noted", "late_partial"): 1}
+
+
+@pytest.mark.parametrize("seed", harness.seeds(10))
+def test_the_windows_that_each_row_missed_are_those_of_the_reference(seed: int) -> None:
+    choose = random.Random(seed)
+    every = choose.choice([5, 10, 25]) * SECOND
+    size, lateness = every * choose.randint(2, 5), choose.choice([0, 10]) * SECOND
+    rows = scattered(seed)
+    wanted = {}
+    for row in stamped(rows, lateness):
+        starts = [start for start in range((row.t // every - size // every) * every, row.t + 1, every) if row.t < start + size]
+        missed = [start for start in starts if start + size <= row.wm]
+        if missed and len(missed) < len(starts):
+            wanted[row.p, row.n] = missed
+    assert wanted
+    for most in (3, 10**6):
+        played = play(window, node(size, every), rows, NEEDS, lateness=lateness, seed=seed, most=most)
+        found = {(row["_at"]["p"], row["_at"]["n"]): row["_detail"] for row in played.aside if row["_fate"] == "noted"}
+        assert found.keys() == wanted.keys()
+        for place, detail in found.items():
+            told = detail.partition("began at ")[2].partition(";")[0].split(", ")
+            assert [micros(datetime.fromisoformat(text)) for text in told] == wanted[place]
 
 
 @pytest.mark.parametrize(("t", "start"), [(-1800, -3600), (0, 0), (-1, -3600), (3599, 0), (-3600, -3600)])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import csv
 
 from mainstem import project
 from mainstem.clock import HandClock, iso
@@ -260,12 +261,14 @@ class Bench:
     tasks: int = 2
     clock: HandClock = field(default_factory=lambda: HandClock(BEGIN + 30 * DAY))
     wish: Wish = field(default_factory=lambda: Wish(budget=Budget(10_000, 1 << 20)))
-    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)  # written as NAME.csv into the folder
 
     def __post_init__(self) -> None:
         self.sinks = {node.name: Kept() for node in self.plan.of(Write)} | {QUARANTINE: Kept()}
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
+        for name, table in self.tables.items():
+            csv.write_csv(table, self.folder / f"{name}.csv")
         self.home = journal.current(self.work) or journal.begin(self.work, self.clock.now(), "property test")
 
     def site(self) -> Site:
@@ -277,8 +280,6 @@ class Bench:
             site.once(f"source/{name}", lambda source=source: source)
         for name, sink in self.sinks.items():
             site.once("sink/quarantine!" if name == QUARANTINE else f"sink/{name}", lambda sink=sink: sink)
-        for name, table in self.tables.items():
-            site.once(f"table/{name}/scripted", lambda table=table: table)
         return site
 
     def run(self, restart: random.Random | None = None, most: int = 200, idle_looks: int = 0) -> Ran:
@@ -304,7 +305,6 @@ class Bench:
                         quiet += 1
                         self.clock.sleep(1)
                         continue
-                    plan.tables = {name: {"path": "", "version": 0, "hash": "scripted"} for name in self.tables}
                     prepared = epochs.run(epochs.plan(plan))
                     ran += 1
                     law.add(account, prepared.account)

@@ -123,6 +123,31 @@ def test_b2_a_partition_that_wakes_is_judged_by_the_watermark_of_the_others(tmp_
     assert windows(ran) == Counter({(0, 3): 1, (60, 1): 1, (180, 1): 1})
 
 
+@pytest.mark.parametrize(("newest", "late"), [(69, False), (70, True)])
+def test_b2_at_the_edge_the_watermark_closes_what_it_has_just_reached(newest: int, late: bool, tmp_path: Path) -> None:
+    """The row that wakes at 10 belongs to the window that ends at 60: W, 10 s behind the newest row, is 59 or exactly 60."""
+    partitions = {0: rows(0, 30, newest, 200), 1: rows(5, 10, 8, 500)}
+    ends = [{0: 1, 1: 1}, {0: 1, 1: 1}, {0: 3, 1: 1}, {0: 3, 1: 3}, {0: 4, 1: 4}]
+    moves = [Move({0: 1, 1: 1}, ends[0]), Move({}, ends[1], wait=1), Move({0: 2}, ends[2], wait=60), Move({1: 2}, ends[3]),
+             Move({0: 1, 1: 1}, ends[4])]
+    ran = follow(partitions, moves, tmp_path, idle="{after: 30s, then: hold}")
+    assert ran.marks[2]["minutes"] == BEGIN + (newest - 10) * SECOND
+    assert [row["reason"] for row in ran.aside] == (["woke_after_idle"] * 2 if late else [])
+    assert windows(ran)[0, 3 if late else 5] == 1
+
+
+def test_b2_a_row_that_its_own_partition_makes_late_is_not_late_for_its_sleep(tmp_path: Path) -> None:
+    """Partition 1 wakes with a row at 95, which is in time, and one at 10, which is 75 s behind it: late with or without the sleep."""
+    partitions = {0: rows(0, 30, 100, 300), 1: rows(5, 95, 10, 310)}
+    ends = [{0: 1, 1: 1}, {0: 1, 1: 1}, {0: 3, 1: 1}, {0: 3, 1: 3}, {0: 4, 1: 4}]
+    moves = [Move({0: 1, 1: 1}, ends[0]), Move({}, ends[1], wait=1), Move({0: 2}, ends[2], wait=60), Move({1: 2}, ends[3]),
+             Move({0: 1, 1: 1}, ends[4])]
+    ran = follow(partitions, moves, tmp_path, idle="{after: 30s, then: hold}")
+    assert ran.marks[2]["minutes"] == BEGIN + 90 * SECOND
+    assert ran.late() == {(1, position(partitions, 1, 2)): 1}
+    assert [row["reason"] for row in ran.aside] == ["late"]
+
+
 @pytest.mark.parametrize(("then", "closed"), [("hold", {}), ("catch_up", {(0, 2): 1}), ("flush", {(0, 2): 1, (60, 1): 1})])
 def test_b3_all_partitions_idle(then: str, closed: dict[tuple[int, int], int], tmp_path: Path) -> None:
     """10 s lateness: 0, 30 and 65 leave both windows open; `catch_up` drops the lateness, `flush` closes the newest window."""

@@ -155,7 +155,7 @@ def balanced(ran: Ran, records: int, here: str) -> None:
     for leg, row in ran.account.items():
         for text, count in row["reasons"].items():
             fate, node, reason = text.split(": ", 2)
-            if fate == "quarantined" or (fate == "late" and getattr(plan.node(node).word.body, "late", "") != "drop"):
+            if fate == "quarantined" or (fate in ("late", "noted") and getattr(plan.node(node).word.body, "late", "") != "drop"):
                 key = (leg.split(" -> ")[0], node, fate, reason)
                 wanted[key] = max(wanted[key], count)
     assert Counter((row["origin"], row["node"], row["fate"], row["reason"]) for row in ran.aside) == wanted, here

@@ -239,3 +239,41 @@ def test_bytes_that_nobody_has_any_more_are_refused_by_name(tmp_path: Path) -> N
     found = {row["node"]: row["id"] for row in opened(file).quarantine().to_pylist()}
     assert opened(file).quarantine_show(found["located"])["raw"] is None
     assert opened(file).quarantine_show(found["checked"])["raw"] == lines([records[20]]).strip().encode()
+
+
+HOPS = """\
+version: 1
+pipeline: hops
+sources:
+  readings:
+    files: {path: in.jsonl}
+    format: json
+    columns: {at: timestamp!, n: int64}
+    time: {column: at, lateness: 10s}
+steps:
+  hops: {from: readings, window: {size: 1m, every: 15s, late: quarantine}, select: count(*) AS n}
+outputs:
+  hops: {from: hops, delta: {table: hops}}
+"""
+
+
+def test_a_row_too_late_for_some_windows_is_on_record_with_them_and_is_never_sent_again(tmp_path: Path) -> None:
+    """110 puts the mark at 100: the row at 50 has missed the windows that ended at 60, 75 and 90; the one at 30 has missed all."""
+    records = [{"at": at(t), "n": n} for n, t in enumerate([0, 110, 50, 30])]
+    file = write(tmp_path, HOPS, in__jsonl=lines(records))
+    result = opened(file).run(each=True)
+    assert balances(result.account)
+    (leg,) = [leg for leg in result.account if leg["leg"] == "readings -> hops"]
+    assert (leg["delivered"], leg["late"]) == (3, 1)
+    assert leg["reasons"] == {"late: hops: late": 1, "noted: hops: late_partial": 1}
+    assert [row["reason"] for row in opened(file).quarantine().to_pylist()] == ["late"]
+    (note,) = opened(file).quarantine(reason="late_partial").to_pylist()
+    assert (note["fate"], note["event_time"].isoformat()) == ("noted", "2026-01-01T00:00:50+00:00")
+    assert note["detail"] == ("too late for 3 of its 4 windows, which began at 2026-01-01T00:00:00Z, 2026-01-01T00:00:15Z, "
+                              "2026-01-01T00:00:30Z; time had passed 2026-01-01T00:01:40Z")
+    assert opened(file).quarantine_show(note["id"])["raw"] == lines(records[2:3]).strip().encode()
+    before = rows(file, "hops")
+    assert opened(file).replay()["ordered"] == 1                            # the late row, which is late again
+    assert opened(file).replay([note["id"]])["ordered"] == 0
+    assert rows(file, "hops") == before
+    assert states(file) == {"noted": 1, "replayed": 1, "open": 1}

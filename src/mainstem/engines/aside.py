@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import ASIDE, AT, LATE, NONE, QUARANTINED, at
+from mainstem.batch import ASIDE, AT, LATE, NONE, NOTED, QUARANTINED, at
 from mainstem.columns import Column, Type
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels.duck import query
@@ -111,7 +111,7 @@ def from_rows(
         ],
         time=at(rows, "t"),
         # before the first fold a mark is not final and has judged nothing
-        mark=np.where(np.array(rows.column("_fate").to_pylist()) == LATE, at(rows, "wm"), NONE),
+        mark=np.where(np.isin(rows.column("_fate").to_pylist(), (LATE, NOTED)), at(rows, "wm"), NONE),
         clock=clocks,
         raw=bytes_,
         row=texts,

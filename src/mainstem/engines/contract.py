@@ -23,6 +23,7 @@ class Times:
     now: int = NONE  # W(n); FOREVER in a closing epoch
     clock: int = 0  # the plan's wall clock
     passed: frozenset[str] = frozenset()  # replay: dedupe nodes that these rows have passed already
+    idled: Mapping[int, Sequence[int]] = field(default_factory=dict)  # origin -> partitions that have been idle once
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Result:
 
     rows: pa.Table  # the node's columns and `_at`
     aside: pa.Table | None = None  # input rows with `_at` + batch.REASON_FIELDS
-    fates: Fates = field(default_factory=Counter)  # filtered, quarantined, late, held (after); delivered for intakes
+    fates: Fates = field(default_factory=Counter)  # filtered, quarantined, late, noted, held (after); delivered for intakes
     held_before: Counter[int] = field(default_factory=Counter)  # origin -> rows found in the state
     state: pa.Table | None = None  # rows to append to the state (or the whole state, if `replace`)
     replace: bool = False  # `state` takes the place of everything that was loaded
-    notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, late_partial, changes ...
+    notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, changes ...
 
 
 # A fold's kernel is a module with three functions (engines/kernels/<body>.py):

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, QUARANTINED
+from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, NOTED, QUARANTINED
 from mainstem.engines.contract import EpochPlan, Fact, Report
 from mainstem.errors import Bug
 from mainstem.plan.words import Fold, Leg, Plan, Write
@@ -145,8 +145,9 @@ def _leg(made: int, held_before: int, fates: Mapping[tuple[str, str, str, str], 
         "reasons": {},
     }
     for (_, node, fate, reason), count in sorted(fates.items()):
-        row[fate] += count
-        if fate in _SET_ASIDE and count:
+        if fate != NOTED:
+            row[fate] += count
+        if fate in (*_SET_ASIDE, NOTED) and count:
             row["reasons"][f"{fate}: {node}: {reason}"] = count
     return row
 
@@ -195,9 +196,9 @@ def _outputs(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequenc
 
 
 def _quarantine(plan: Plan, reports: Sequence[Report]) -> None:
-    """Every row that was counted as quarantined, or late where late rows are kept, is in the quarantine's files exactly once."""
+    """Every row that was counted as quarantined, or late or noted where late rows are kept, is in the quarantine's files once."""
     wanted = sum(count for report in reports for _, node, fate, _, count in report.fates
-                 if fate == QUARANTINED or (fate == LATE and _keeps_late(plan, node)))
+                 if fate == QUARANTINED or (fate in (LATE, NOTED) and _keeps_late(plan, node)))
     stored = sum(file.rows for report in reports for file in report.files if file.kind == "aside")
     if stored != wanted:
         raise broken("the quarantine does not match the fates", "quarantine",

@@ -10,14 +10,14 @@ import importlib
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mainstem import signals
-from mainstem.batch import AT, DELIVERED, FOREVER, LATE, NONE, Fate, Fates, at, empty
+from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
 from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
 from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
@@ -255,7 +255,8 @@ def run_fold(
     files = [file for file in epoch.state if file.node == node.name]
     state = staging.load_state(site.work, files, low, high, before, schema)
     rows = {name: _gather(parcels, name, inputs[name]) for name in node.inputs}
-    result = _woken(site, epoch, kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed)), node, before)
+    idled = {site.plan.origins.index(source): partitions for source, partitions in epoch.idled.items()}
+    result = kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed, idled))
     task.take(node, result)
     task.report.held_before = [(origin, node.name, count) for origin, count in sorted(result.held_before.items()) if count]
     rows_out, count = born(result.rows)
@@ -266,27 +267,6 @@ def run_fold(
     task.seconds[node.name] += _ticks.monotonic() - began
     task.flow(node, rows_out)
     return task.finish()
-
-
-def _woken(site: Site, epoch: EpochPlan, result: Result, node: Node, before: int) -> Result:
-    """Late rows of a partition that had been idle, behind a watermark that went on without it, get a reason of their own."""
-    if result.aside is None or not result.aside.num_rows or not epoch.idled:
-        return result
-    origins, parts = at(result.aside, "o"), at(result.aside, "p")
-    idle = np.zeros(len(origins), bool)
-    for source, partitions in epoch.idled.items():
-        idle |= (origins == site.plan.origins.index(source)) & np.isin(parts, partitions)
-    reasons = result.aside.column("_reason").to_pylist()
-    woken = [reason == "late" and was and mark < before for reason, was, mark in zip(reasons, idle, at(result.aside, "wm"))]
-    if not any(woken):
-        return result
-    fates = Counter(result.fates)
-    for origin in origins[np.array(woken)].tolist():
-        fates[Fate(origin, node.name, LATE, "late")] -= 1
-        fates[Fate(origin, node.name, LATE, "woke_after_idle")] += 1
-    told = pa.array(["woke_after_idle" if late else reason for reason, late in zip(reasons, woken)], pa.string())
-    aside_ = result.aside.set_column(result.aside.column_names.index("_reason"), "_reason", told)
-    return replace(result, aside=aside_, fates=fates)
 
 
 def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:

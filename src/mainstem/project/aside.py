@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mainstem.batch import NOTED
 from mainstem.engines import journal, orders
 from mainstem.engines.site import QUARANTINE
 from mainstem.errors import ConcurrencyError, RefusedError, SpecError
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def everything(opened: Opened) -> pa.Table:
     """Every row that was ever set aside, published or only prepared, with `state` and `published` beside it.
 
-    `state`: open, ordered, replayed or discarded. A stopped bounded run is not published; its rows are shown all the same.
+    `state`: open, ordered, replayed, discarded, or noted for what is only said of a row that goes on. A stopped bounded run is
+    not published; its rows are shown all the same.
     """
     import pyarrow as pa
 
@@ -33,7 +35,8 @@ def everything(opened: Opened) -> pa.Table:
                 parts += [_unpublished(file.path, published.schema) for file in home.prepared(epoch).outputs.get(QUARANTINE, [])]
     rows = pa.concat_tables(parts)
     handled = orders.handled(opened.work)
-    states = [handled.get(key, "open") for key in orders.keys(rows)]
+    fates = rows.column("fate").to_pylist()
+    states = [handled.get(key, NOTED if fate == NOTED else "open") for key, fate in zip(orders.keys(rows), fates)]
     return rows.append_column("state", pa.array(states, pa.string()))
 
 
@@ -78,8 +81,12 @@ def chosen(
 
 
 def listing(opened: Opened, *, step: str | None, reason: str | None, rule: str | None, limit: int) -> pa.Table:
-    """Open rows, the newest first."""
-    return chosen(opened, step=step, reason=reason, rule=rule).slice(0, limit)
+    """Open rows, the newest first; notes where their reason is asked for."""
+    import pyarrow as pa
+
+    rows = chosen(opened, step=step, reason=reason, rule=rule, state=None)
+    asked = ("open", NOTED) if reason is not None else ("open",)
+    return rows.filter(pa.array([state in asked for state in rows.column("state").to_pylist()], pa.bool_())).slice(0, limit)
 
 
 def show(opened: Opened, id_: str) -> dict[str, Any]:

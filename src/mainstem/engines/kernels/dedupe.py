@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import FILTERED, LATE, NONE, QUARANTINED, Fates, at
+from mainstem.batch import FILTERED, NONE, QUARANTINED, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_hash, key_ids, null_keys
@@ -39,13 +39,9 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     judged = np.full(new.num_rows, node.name not in times.passed)
     nulls = null_keys(new, fold.by)
 
-    bound, passed = t + body.within, lateness.limit(new, times)
-    late = judged & ~nulls & (bound <= passed)
+    late, late_rows = lateness.judge(node, new, t + body.within, times, "its horizon ended at", fates, judged & ~nulls)
     refused = judged & nulls if body.null == "quarantine" else np.zeros(new.num_rows, bool)
-    asides = []
-    lateness.tally(fates, node.name, LATE, LATE, origins[late])
-    if (late_rows := lateness.late_rows(new, late, bound, passed, "its horizon ended at")) is not None:
-        asides.append(late_rows)
+    asides = [] if late_rows is None else [late_rows]
     if refused.any():
         lateness.tally(fates, node.name, QUARANTINED, "null_key", origins[refused])
         asides.append(lateness.aside(new.filter(pa.array(refused)), QUARANTINED, "null_key",

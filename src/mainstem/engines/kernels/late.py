@@ -20,6 +20,7 @@ from mainstem.engines.kernels.keys import key_groups
 from mainstem.plan.words import Fold, Node
 
 ALWAYS = 2**63 - 1                     # `_until` of state that no watermark ends
+WOKE = "woke_after_idle"               # a reason of its own for some late rows
 _REASONS = pa.schema(REASON_FIELDS)
 
 
@@ -43,26 +44,46 @@ def pick(rows: pa.Table, mask: np.ndarray) -> pa.Table:
     return rows if mask.all() else rows.filter(pa.array(mask))
 
 
-def aside(rows: pa.Table, fate: str, reason: str, detail: pa.Array | str) -> pa.Table:
+def judge(node: Node, new: pa.Table, bound: np.ndarray, times: Times, what: str, fates: Fates, judged: np.ndarray | None = None,
+          keep: bool = True) -> tuple[np.ndarray, pa.Table | None]:
+    """Which rows are late, counted in `fates`, and the rows to set aside if they are kept (None if there are none).
+
+    `bound` is when what a row belongs to has ended, `what` the beginning of the sentence that says so, as in "its window ended
+    at"; `judged` leaves rows out. A row that its own partition would have let pass is late because that had been idle.
+    """
+    passed, origins = limit(new, times), at(new, "o")
+    late = bound <= passed
+    if judged is not None:
+        late &= judged
+    woke = late & (bound > at(new, "wm")) & _idled(new, times) if times.idled else np.zeros(len(late), bool)
+    tally(fates, node.name, LATE, LATE, origins[late & ~woke])
+    tally(fates, node.name, LATE, WOKE, origins[woke])
+    if not keep or not late.any():
+        return late, None
+    detail = pc.binary_join_element_wise(f"{what} ", moments(bound[late]), ", time had passed ", moments(passed[late]), "")
+    return late, aside(pick(new, late), LATE, pc.if_else(pa.array(woke[late]), WOKE, LATE), detail)
+
+
+def _idled(rows: pa.Table, times: Times) -> np.ndarray:
+    """The rows of partitions that have been idle once."""
+    origins, parts = at(rows, "o"), at(rows, "p")
+    found = np.zeros(len(origins), bool)
+    for origin, partitions in times.idled.items():
+        found |= (origins == origin) & np.isin(parts, partitions)
+    return found
+
+
+def aside(rows: pa.Table, fate: str, reason: pa.Array | str, detail: pa.Array | str) -> pa.Table:
     """Rows with the columns that say why they were set aside."""
     count = rows.num_rows
-    details = pa.repeat(pa.scalar(detail), count) if isinstance(detail, str) else detail
-    added = [pa.repeat(pa.scalar(fate), count), pa.repeat(pa.scalar(reason), count),
-             pa.repeat(pa.scalar([], pa.list_(pa.string())), count), details.cast(pa.string())]
+
+    def every(value: pa.Array | str) -> pa.Array:
+        return pa.repeat(pa.scalar(value), count) if isinstance(value, str) else value.cast(pa.string())
+
+    added = [every(fate), every(reason), pa.repeat(pa.scalar([], pa.list_(pa.string())), count), every(detail)]
     for field, column in zip(_REASONS, added):
         rows = rows.append_column(field, column)
     return rows
-
-
-def late_rows(rows: pa.Table, late: np.ndarray, bound: np.ndarray, passed: np.ndarray, what: str) -> pa.Table | None:
-    """The late rows as aside rows, each with its bound and the mark that it came after; None if there are none.
-
-    `what` is the sentence's subject, as in "its window ended at".
-    """
-    if not late.any():
-        return None
-    detail = pc.binary_join_element_wise(f"{what} ", moments(bound[late]), ", time had passed ", moments(passed[late]), "")
-    return aside(pick(rows, late), LATE, LATE, detail)
 
 
 def moments(us: np.ndarray) -> pa.Array:

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import AT, DELIVERED, HELD, LATE, Fates, at
+from mainstem.batch import AT, DELIVERED, HELD, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_ids, normal
@@ -34,11 +34,8 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     new, groups = lateness.intake(node, rows)
     fates: Fates = Counter()
 
-    bound, passed = at(new, "t") + 1, lateness.limit(new, times)
-    late = bound <= passed
-    lateness.tally(fates, node.name, LATE, LATE, at(new, "o")[late])
-    aside = lateness.late_rows(new, late, bound, passed, "rows of its time had gone on at") if body.late != "drop" else None
-
+    late, aside = lateness.judge(node, new, at(new, "t") + 1, times, "rows of its time had gone on at", fates,
+                                 keep=body.late != "drop")
     new, groups = lateness.pick(new, ~late), groups[~late]
     state = lateness.alive(state, times)
     held = at(state, "t") >= times.before              # the others are context

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from mainstem.batch import AT, DELIVERED, HELD, LATE, Fates, at
+from mainstem.batch import AT, DELIVERED, HELD, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_ids, normal
@@ -33,11 +33,8 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     new, groups = lateness.intake(node, rows)
     fates: Fates = Counter()
 
-    bound, passed = at(new, "t") + 1, lateness.limit(new, times)
-    late = bound <= passed
-    lateness.tally(fates, node.name, LATE, LATE, at(new, "o")[late])
-    aside = lateness.late_rows(new, late, bound, passed, "its session could have closed by") if body.late != "drop" else None
-
+    late, aside = lateness.judge(node, new, at(new, "t") + 1, times, "its session could have closed by", fates,
+                                 keep=body.late != "drop")
     state = lateness.alive(state, times)
     held_before = lateness.per_origin(at(state, "o"))
     here = lateness.together(state, lateness.pick(new, ~late), [*fold.needs[0], AT])

@@ -12,8 +12,9 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mainstem.batch import AT, DELIVERED, HELD, LATE, NONE, Fates, at
+from mainstem.batch import AT, DELIVERED, HELD, NONE, NOTED, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import gaps
 from mainstem.engines.kernels import late as lateness
@@ -38,12 +39,11 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
     fates: Fates = Counter()
 
     _, until = grid.bounds(grid.last(at(new, "t")))
-    passed = lateness.limit(new, times)
-    late = until <= passed
-    lateness.tally(fates, node.name, LATE, LATE, at(new, "o")[late])
-    aside = lateness.late_rows(new, late, until, passed, "its window ended at") if body.late != "drop" else None
-
+    keep = body.late != "drop"
+    late, aside = lateness.judge(node, new, until, times, "its window ended at", fates, keep=keep)
     new, groups, until = lateness.pick(new, ~late), groups[~late], until[~late]
+    noted = _partly_late(node, new, grid, times, fates)
+    asides = [rows for rows in (aside, noted) if rows is not None and keep]
     layout = state.schema
     state = lateness.alive(state, times)
     marked = state.column(gaps.MARK).to_numpy() if body.fill else np.zeros(state.num_rows, bool)
@@ -62,8 +62,7 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
         kept = pa.concat_tables([kept, gaps.marks(layout, here, all_groups, ends <= times.now, fold.by, grid)])
     return Result(
         rows=_release(node, normal(here, fold.by), known, grid, times),
-        aside=aside, fates=fates, held_before=held_before, state=kept,
-        notes=_partly_late(new, grid, times),
+        aside=pa.concat_tables(asides) if asides else None, fates=fates, held_before=held_before, state=kept,
     )
 
 
@@ -75,14 +74,25 @@ def compact(node: Node, state: pa.Table, now: int) -> pa.Table:
     return gaps.compacted(state, fold.by, panes(body)) if body.fill else state
 
 
-def _partly_late(new: pa.Table, grid: Panes, times: Times) -> dict[str, int]:
-    """Hopping windows: how many rows came too late for some of their windows, and how many windows these were."""
+def _partly_late(node: Node, new: pa.Table, grid: Panes, times: Times, fates: Fates) -> pa.Table | None:
+    """Hopping windows: the rows that came too late for some of their windows, each with these windows; counted in `fates`."""
     if not grid.overlaps:
-        return {}
-    t, passed = at(new, "t"), lateness.limit(new, times)
-    missed = np.minimum(grid.first(passed), grid.last(t) + 1) - grid.first(t)
-    missed = missed[(missed > 0) & (passed > NONE)]
-    return {"late_partial": len(missed), "late_partial_windows": int(missed.sum())} if len(missed) else {}
+        return None
+    passed = lateness.limit(new, times)
+    first, last = grid.first(at(new, "t")), grid.last(at(new, "t"))
+    missed = np.where(passed > NONE, np.minimum(grid.first(passed), last + 1) - first, 0)
+    some = missed > 0
+    if not some.any():
+        return None
+    rows = lateness.pick(new, some)
+    lateness.tally(fates, node.name, NOTED, "late_partial", at(rows, "o"))
+    missed, first, last = missed[some], first[some], last[some]
+    starts = lateness.moments(grid.bounds(spread(first, missed)[1])[0])
+    lists = pa.ListArray.from_arrays(pa.array(np.append(0, np.cumsum(missed)), pa.int32()), starts)
+    detail = pc.binary_join_element_wise(
+        "too late for ", pa.array(missed.astype(str)), " of its ", pa.array((last - first + 1).astype(str)),
+        " windows, which began at ", pc.binary_join(lists, ", "), "; time had passed ", lateness.moments(passed[some]), "")
+    return lateness.aside(rows, NOTED, "late_partial", detail)
 
 
 def _release(node: Node, here: pa.Table, known: pa.Table, grid: Panes, times: Times) -> pa.Table:
