@@ -20,13 +20,6 @@ def zst(content: bytes) -> bytes:
     return pa.compress(content, "zstd", asbytes=True)  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    return folder
-
-
 @pytest.mark.parametrize("pack", [gz, zst])
 def test_packed_files_are_read_whole_with_all_their_members(inbox: Path, tmp_path: Path, pack) -> None:
     (inbox / "a").write_bytes(pack(b"1\n2\n3"))

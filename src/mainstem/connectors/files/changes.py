@@ -12,7 +12,7 @@ from mainstem.errors import DataError, RefusedError
 
 # Named outcomes of whole files, as they stand in `Discovery.notes` and in the run's account.
 OUTCOMES = {
-    "empty": "it has no bytes; it is read as soon as it has some",
+    "empty": "it has no record, at most a header; it is read as soon as it has one",
     "duplicate": "the same content was read under another name; nothing of it is read again",
     "renamed": "a known file under a new name; what was read stays read",
     "replaced": "another content under a known name; by the policy read anew or left alone",

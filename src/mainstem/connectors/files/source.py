@@ -115,32 +115,36 @@ class Files:
 
     def _take(self, changes: Changes, cutter: Cutter, file: Known) -> bool:
         """Read on in one file; whether there is more of it than the budget allowed."""
-        book = changes.book
         try:
             content = self.contents.of(file)
             if not content.size:
                 self._rest(changes, file.but(size=0, packed=content.packed), "empty")
                 return False
-            if file.state == NEW and self._repeats(changes, file, content):
-                return False
             facts = self._open(file, content)
             if facts is None:
                 self._rest(changes, file.but(size=content.size), "unfinished")
+                return False
+            if facts.get("rows", content.size - int(facts.get("skip", 0))) <= 0:
+                self._rest(changes, self._read_to(file, content, content.size), "empty")
+                return False
+            if file.state == NEW and self._repeats(changes, file, content):
                 return False
             done = cutter.cut(content, facts, file.done)
         except (DataError, OSError) as error:
             changes.put_aside(file, error)
             return False
         more = done < content.size and cutter.full
-        whole = self.format.cut_by != "bytes"
-        known_by = content.size if whole else done
-        now = file.but(state=READING if more else DONE, done=done, size=content.size, packed=content.packed, outcome="",
-                       print=fingerprint(content.path, known_by) or "", print_of=known_by)
+        now = self._read_to(file, content, done)
         if more or done >= content.size:
-            book.put(now)
+            changes.book.put(now.but(state=READING if more else DONE, outcome=""))
         else:
-            self._rest(changes, now.but(outcome=file.outcome), "unfinished")
+            self._rest(changes, now, "unfinished")
         return more
+
+    def _read_to(self, file: Known, content: Content, done: int) -> Known:
+        known_by = done if self.format.cut_by == "bytes" else content.size
+        return file.but(done=done, size=content.size, packed=content.packed, print=fingerprint(content.path, known_by) or "",
+                        print_of=known_by)
 
     @staticmethod
     def _rest(changes: Changes, file: Known, outcome: str) -> None:
