@@ -57,10 +57,11 @@ class FakePipeline:
         self.asked.append(("sql", text, at))
         return pa.table({"name": pa.array(["a", "", None, 'q"x,'], pa.string()), "n": pa.array([1, 2, None, 4], pa.int64())})
 
-    def runs(self):
-        return [{"run_id": "b", "started": "t", "ended": None, "why": None, "rows": 1, "epochs": 0, "release": "r", "host": "h"},
-                {"run_id": "a", "started": "t", "ended": "u", "why": "failed: disk.full: long story", "rows": 2, "epochs": 1,
-                 "release": "r", "host": "h"}]
+    def runs(self, limit=50):
+        return [{"run_id": "b", "started": "t", "ended": None, "seconds": None, "why": None, "rows": 1, "epochs": 0, "release": "r",
+                 "host": "h"},
+                {"run_id": "a", "started": "t", "ended": "u", "seconds": 1.5, "why": "failed: disk.full: long story", "rows": 2, "epochs": 1,
+                 "release": "r", "host": "h"}][:limit]
 
     def show_run(self, run_id):
         self.asked.append(("show_run", run_id))
@@ -119,7 +120,7 @@ def face(monkeypatch):
         catalog=lambda: [{"what": "step", "kind": "window", "about": "Cuts time.", "options": [
             {"name": "size", "type": "Duration", "required": True, "default": None, "about": "how long"}]}],
         explain=lambda code: {"code": code, "title": "a title", "meaning": "It means.", "fix": "Do that."},
-        init=lambda folder: [f"{folder}/greenhouse.yaml"])
+        init=lambda folder: ([f"{folder}/greenhouse.yaml"], []))
     monkeypatch.setitem(sys.modules, "mainstem.project", fake)
     monkeypatch.setattr("mainstem.project", fake, raising=False)
     for name in ("COLUMNS", "FORCE_COLOR", "CI"):

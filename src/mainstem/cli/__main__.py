@@ -18,7 +18,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -38,7 +38,7 @@ from mainstem.cli import (  # noqa: F401  (each brings its verbs)
 )
 from mainstem.cli.app import app
 from mainstem.cli.screen import complain
-from mainstem.errors import Bug, MainstemError
+from mainstem.errors import Bug, MainstemError, TransientError
 
 _GONE = 141                               # nobody reads our output any more, as after `| head`: 128 + SIGPIPE
 
@@ -67,6 +67,9 @@ def invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _GONE
+    except OSError as error:                          # not ours: a file that nobody lets us have, a disk, a network
+        complain(_refused(error))
+        return TransientError.exit_code
     except Exception as error:  # noqa: BLE001
         if hasattr(error, "format_message"):          # what typer says about a command line
             _usage(error)
@@ -74,6 +77,11 @@ def invoke(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         complain(Bug("bug.unexpected", f"{type(error).__name__}: {error}", fix="please report it with the lines above"))
         return Bug.exit_code
+
+
+def _refused(error: OSError) -> TransientError:
+    fix = "give the user who runs this the right to it" if isinstance(error, PermissionError) else "mend what it names, then start again"
+    return TransientError("disk.failed", "the system refused", where=str(error.filename or ""), why=error.strerror or str(error), fix=fix)
 
 
 def _usage(error: Exception) -> None:
@@ -89,7 +97,17 @@ def _usage(error: Exception) -> None:
         word = said.split("'")[1]
         close = difflib.get_close_matches(word, context.command.list_commands(context), 1)
         said = f"there is no `{word}`" + (f"; did you mean `{close[0]}`?" if close else "")
-    print(f"error: {said.replace('Value error, ', '')}", file=sys.stderr)
+    print(f"error: {said.replace('Value error, ', '')}{_way(said, context)}", file=sys.stderr)
+
+
+def _way(said: str, context: Any) -> str:
+    """A pipeline file is an argument of some verbs and an option of others: who mixed them up is told."""
+    names = {name for parameter in context.command.params for name in parameter.opts} if context is not None else set()
+    if "file" in names and said.startswith(("No such option: -f", "No such option: --file")):
+        return f"; the pipeline file is an argument here: `{context.command_path} FILE`"
+    if "--file" in names and "unexpected extra argument" in said:
+        return "; name the pipeline file with `-f FILE`"
+    return ""
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 from mainstem.cli import show
 
+COLUMNS = ("leg", "made", "held_before", "delivered", "filtered", "quarantined", "late", "held", "reasons")
 _FATES = ("made", "held_before", "delivered", "filtered", "quarantined", "late", "held")
 
 
@@ -27,7 +28,8 @@ def account(legs: Sequence[Mapping[str, Any]]) -> None:
 
 def outputs(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The version of each output that holds the last epoch."""
-    rows = [[name.removesuffix("/output"), fact.get("version"), fact.get("rows")] for name, fact in found.items()]
+    last = sorted(found.items(), key=lambda item: item[0] == "quarantine")
+    rows = [[name.removesuffix("/output"), fact.get("version"), _Count(fact.get("rows") or 0)] for name, fact in last]
     show.table(["output", "version", "rows"], rows)
 
 

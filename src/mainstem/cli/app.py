@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from mainstem.project import Pipeline
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _ORDER = ("init", "check", "plan", "run", "runs", "quarantine", "sql", "test", "build", "maintain", "reset", "config", "catalog",
           "schema", "explain")
 
@@ -23,7 +26,26 @@ class Verbs(TyperGroup):
         return sorted(super().list_commands(ctx), key=_ORDER.index)
 
 
-app = typer.Typer(
+class Verb(TyperCommand):
+    """A verb whose help names arguments as people write them: `[FILE]`, `QUERY`, without the types of Python."""
+
+    def get_usage(self, ctx: Any) -> str:
+        """One line."""
+        return re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), super().get_usage(ctx))
+
+    def get_help(self, ctx: Any) -> str:
+        """All of it."""
+        text = super().get_help(ctx)
+        text = re.sub(r"^(  \w+)( <\S+>)", lambda found: found[1] + " " * len(found[2]), text, flags=re.MULTILINE)
+        return re.sub(r"^(Usage: .*)\{(\w+)\}", lambda found: found[1] + found[2].upper(), text)
+
+
+class _App(typer.Typer):
+    def command(self, name: str | None = None, **more: Any) -> Callable[[_Function], _Function]:
+        return super().command(name, cls=Verb, **more)
+
+
+app = _App(
     cls=Verbs, name="mainstem", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Data pipelines for sensor, weather, IoT and event data that account for every record.",
     epilog="Begin with `mainstem init demo && cd demo && mainstem run`. Errors carry a code: `mainstem explain CODE`.",
@@ -58,7 +80,7 @@ def examples(*lines: str) -> str:
 
 def group(name: str, help_: str) -> typer.Typer:
     """A noun with verbs of its own, like `runs list`."""
-    made = typer.Typer(name=name, no_args_is_help=True, help=help_, rich_markup_mode=None,
+    made = _App(name=name, no_args_is_help=True, help=help_, rich_markup_mode=None,
                        context_settings=app.info.context_settings)
     app.add_typer(made)
     return made

@@ -15,7 +15,7 @@ _WIDE = 200                               # characters of a sentence that nobody
 
 
 @app.command(epilog=examples("mainstem catalog", "mainstem catalog window", "mainstem catalog csv --output json"))
-def catalog(kind: Annotated[str | None, typer.Argument(help="Show the options of this step, connector or format.")] = None,
+def catalog(kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Show the options of this step, connector or format.")] = None,
             output: OutputOption = Output.table) -> None:
     """Steps, connectors and formats with their options."""
     from mainstem import project

@@ -16,7 +16,7 @@ _config = group("config", "The settings of the project, layer over layer.")
 def show_(origin: Annotated[bool, typer.Option("--origin", help="Also the layer that each value comes from.")] = False,
           file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table,
           settings: Settings = None) -> None:
-    """Every setting: built-in < project < environment < local file < MAINSTEM__SECTION__KEY < flags."""
+    """Every setting with its value. Built-in < project < environment < local file < MAINSTEM__SECTION__KEY < flags."""
     found = opened(file, environment, settings).config()
     rows = [{"setting": path, "value": value, "origin": layer} for path, value, layer in found]
     show.rows("config.show", rows, output, ["setting", "value", "origin"] if origin else ["setting", "value"])

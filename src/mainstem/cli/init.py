@@ -16,8 +16,11 @@ def init(folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; ma
     """Make a project that runs at once. A pipeline over generated sensor data, one over a dirty file, a table, a test case."""
     from mainstem import project
 
-    for name in project.init(folder):
+    made, kept = project.init(folder)
+    for name in made:
         print(name)
+    if kept:
+        print(f"\nkept: {', '.join(kept)}", file=sys.stderr)
     step = "" if os.path.abspath(folder) == os.getcwd() else f"cd {folder} && "
     print(f"\nnext:  {step}mainstem run greenhouse.yaml", file=sys.stderr)
     print("then:  mainstem quarantine list -f greenhouse.yaml", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.cli import show
-from mainstem.cli.account import account, outputs
+from mainstem.cli.account import COLUMNS, account, outputs
 from mainstem.cli.app import Environment, FileArgument, Output, OutputOption, Quiet, Settings, Verbose, app, examples, opened
 from mainstem.cli.screen import watching
 
@@ -74,7 +74,7 @@ def _print(result: RunResult, output: Output) -> None:
         show.document("run", dataclasses.asdict(result))
         return
     if output is Output.csv:
-        show.rows("run", [{**leg, "reasons": leg.get("reasons", {})} for leg in result.account], output)
+        show.rows("run", result.account, output, COLUMNS)
         return
     account(result.account)
     if result.outputs:
@@ -91,12 +91,17 @@ _WHY = {"end": "read to the end of its input", "hold": "read all that is there n
         "stopped": "stopped; it goes on from here when started again"}
 
 
+_LEFT = ("unreadable", "corrupt", "too_large", "bad_format", "record_too_long", "vanished")      # of the outcomes of files
+
+
 def summary(name: str, result: RunResult) -> str:
     """One line: what, how much, how long, why it ended."""
-    rate = f", {result.rows / result.seconds:,.0f} rows/s" if result.seconds and result.rows else ""
+    rate = f", {show.counted(round(result.rows / result.seconds), 'row')}/s" if result.seconds and result.rows else ""
     held = sum(leg.get("held", 0) for leg in result.account)
     waiting = f"; {held:,} rows wait in what is open (more input or --flush closes it)" if result.why == "hold" and held else ""
     unpublished = "" if result.published else "; nothing of it is published yet"
+    left = sum(note["outcome"] in _LEFT for note in result.files)
+    files = f"; {show.counted(left, 'file')} {'was' if left == 1 else 'were'} not read, see above" if left else ""
     why = _WHY.get(result.why, result.why)
-    return (f"{name}: {result.rows:,} rows in {result.seconds:.1f} s{rate}; {why}{waiting}{unpublished}\n"
+    return (f"{name}: {show.counted(result.rows, 'row')} in {result.seconds:.1f} s{rate}; {why}{waiting}{unpublished}{files}\n"
             f"run {result.run_id}   release {result.release}")

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from mainstem.cli import show
-from mainstem.cli.account import account, outputs
+from mainstem.cli.account import COLUMNS, account, outputs
 from mainstem.cli.app import Environment, FileOption, Output, OutputOption, examples, group, opened
 
 _runs = group("runs", "What ran, where every row went, why it ended.")
-_COLUMNS = ["run_id", "started", "ended", "why", "rows", "epochs", "release"]
+_COLUMNS = ["run_id", "started", "seconds", "why", "rows", "epochs", "release"]
 
 
 @_runs.command("list", epilog=examples("mainstem runs list", "mainstem runs list --output json"))
 def list_(limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="How many, the newest first.")] = 20,
           file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table) -> None:
     """Runs of a pipeline, the newest first."""
-    found = opened(file, environment).runs()[:limit]
+    found = opened(file, environment).runs(limit)
     if output is Output.table:
         found = [{**row, "why": _brief(row)} for row in found]
     show.rows("runs.list", found, output, _COLUMNS, empty="it has not run yet")
@@ -33,7 +33,7 @@ def show_(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, the
     if output is Output.json:
         show.document("runs.show", run)
     elif output is Output.csv:
-        show.rows("runs.show", run.get("account") or [], output)
+        show.rows("runs.show", run.get("account") or [], output, COLUMNS)
     else:
         hidden = ("account", "manifests", "outputs", "drift", "files", "notes")
         show.fields((name, value) for name, value in run.items() if name not in hidden)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -44,7 +45,7 @@ class Screen:
     def line(self, text: str) -> None:
         """Write one line; a line of progress gives way to it."""
         self.clear()
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{visible(text)}\n")
         self._stream.flush()
 
     def clear(self) -> None:
@@ -79,6 +80,15 @@ def watching(quiet: bool = False, verbose: bool = False) -> Iterator[Screen]:
             screen.clear()
 
 
+def visible(text: str) -> str:
+    """The same without what a terminal takes for an order: such characters as `\\x1b`, line ends and tabs as they are.
+
+    >>> visible("a\\x1b[31mb\\n")
+    'a\\\\x1b[31mb\\n'
+    """
+    return "".join(sign if sign in "\t\n" or unicodedata.category(sign) != "Cc" else f"\\x{ord(sign):02x}" for sign in text)
+
+
 def near(text: str) -> str:
     """The same with paths as they are seen from the present folder, where the editor and the shell look for them."""
     return text.replace(os.getcwd() + os.sep, "")
@@ -94,4 +104,4 @@ def complain(error: MainstemError) -> None:
     lines.append(f"  {'code:':7}{error.code}   (mainstem explain {error.code})")
     if isinstance(error, Bug):
         lines.append("  This is a mistake of mainstem, not yours; nothing wrong was published.")
-    print("\n".join(lines), file=sys.stderr)
+    print(visible("\n".join(lines)), file=sys.stderr)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mainstem.cli.app import Output
+from mainstem.cli.screen import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ def arrow(kind: str, data: pa.Table, output: Output, columns: Sequence[str] | No
         sys.stdout.write(_csv([names, *cells]))
     else:
         table(names, cells)
-        print(f"{data.num_rows} row{'' if data.num_rows == 1 else 's'}", file=sys.stderr)
+        print(counted(data.num_rows, "row"), file=sys.stderr)
 
 
 def document(kind: str, data: Any) -> None:
@@ -63,7 +64,7 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     listed = [(name, cell(value)) for name, value in pairs if value not in (None, "", [], {})]
     wide = max((len(name) for name, _ in listed), default=0)
     for name, text in listed:
-        first, *rest = text.splitlines() or [""]
+        first, *rest = [visible(line) for line in text.splitlines()] or [""]
         print(f"{name:{wide}}  {first}")
         for line in rest:
             print(f"{'':{wide}}  {line}")
@@ -78,11 +79,19 @@ def table(names: Sequence[str], data: Sequence[Sequence[Any]], long: int = _LONG
     made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for index, name in enumerate(names):
         values = [row[index] for row in data if row[index] is not None]
-        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        numeric = all(isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool) for value in values)
         made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in data:
         made.add_row(*(Text(_short(cell(value), long)) for value in row))
-    console().print(made)
+    to = console()
+    with to.capture() as captured:
+        to.print(made)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def counted(count: int, word: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def console() -> Console:
@@ -114,7 +123,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
-        return format(value, "f")
+        return int(value) if value.is_finite() and value == value.to_integral_value() and value.as_tuple().exponent == 0 else format(value, "f")
     return str(value)
 
 
@@ -131,7 +140,7 @@ def cell(value: Any) -> str:
 
 
 def _short(text: str, long: int) -> str:
-    line = text.replace("\r", "\\r").replace("\n", "\\n")
+    line = visible(text.replace("\r", "\\r").replace("\n", "\\n"))
     return line if len(line) <= long else line[:long - 3] + "..."
 
 

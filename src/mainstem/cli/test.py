@@ -9,6 +9,7 @@ import typer
 
 from mainstem.cli import show
 from mainstem.cli.app import Environment, FileOption, Output, OutputOption, app, examples, opened
+from mainstem.cli.screen import visible
 
 Paths = Annotated[list[str] | None, typer.Argument(metavar="CASES", help="Files or folders of cases.",
                                                      show_default="tests/ beside the pipeline")]
@@ -22,9 +23,9 @@ def cases(paths: Paths = None, file: FileOption = None, environment: Environment
     report = opened(file, environment).test(paths or ())
     if output is Output.table:
         for case in report.cases:
-            print(f"{'ok  ' if case.ok else 'FAIL'}  {case.name}   {case.seconds * 1000:.0f} ms")
+            print(visible(f"{'ok  ' if case.ok else 'FAIL'}  {case.name}   {case.seconds * 1000:.0f} ms"))
             if not case.ok:
-                print("      " + case.diff.rstrip().replace("\n", "\n      "))
+                print("      " + visible(case.diff).rstrip().replace("\n", "\n      "))
     else:
         show.rows("test", [{"case": case.name, **{name: getattr(case, name) for name in _COLUMNS[1:]}} for case in report.cases],
                   output, _COLUMNS)

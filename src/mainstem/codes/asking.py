@@ -38,7 +38,7 @@ PAGES = {
         "Write `--at 12` or `--at 2026-01-01T12:00:00Z`."),
     "read.no_version": Code(
         "nothing complete at that moment",
-        "No epoch was complete then, or its manifest is older than what is kept.",
+        "No epoch was complete then, there is none with so high a number yet, or its manifest is older than what is kept.",
         "`mainstem runs list` shows what there is; `retention.manifests` says how much is kept."),
     "look.unknown_step": Code(
         "there is no such step",
@@ -50,9 +50,9 @@ PAGES = {
         "`mainstem runs list` shows them; `last` is the newest."),
     # ---- mending -----------------------------------------------------------------------------------------------------
     "quarantine.unknown": Code(
-        "there is no such quarantined record",
-        "No record of the quarantine has this id.",
-        "`mainstem quarantine list` shows the ids; put them in quotes."),
+        "there is nothing like that in the quarantine",
+        "No record of the quarantine has this id, or the pipeline has no such step, reason or rule.",
+        "`mainstem quarantine list` shows ids, steps, reasons and rules; put ids in quotes."),
     "replay.made_row": Code(
         "a row that no source gave",
         "Only records of a source can be replayed: a row that a window or a session made follows from them.",

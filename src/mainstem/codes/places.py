@@ -91,6 +91,11 @@ PAGES = {
         "a row of a lookup table cannot be read",
         "Rows of a table are not set aside: with one missing, lookups would give wrong answers in silence.",
         "Mend the row at the place named."),
+    "table.bad_file": Code(
+        "a file of a lookup table cannot be read",
+        "The file is closed to us, damaged, or not what its format needs. Going on without its rows would give wrong answers "
+        "in silence.",
+        "Mend the file that is named, or make it readable, and start again: it goes on."),
     "table.too_large": Code(
         "a lookup table is too large",
         "Every task holds the whole table in memory.",

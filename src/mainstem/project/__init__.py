@@ -87,11 +87,11 @@ class Pipeline:
 
         return sql(self._opened, text, at)
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self, limit: int = 50) -> list[dict[str, Any]]:
         """What ran, the newest first."""
         from mainstem.project.records import runs
 
-        return runs(self._opened)
+        return runs(self._opened, limit)
 
     def show_run(self, run_id: str) -> dict[str, Any]:
         """One run: its account per leg, durations, release and why it ended."""
@@ -185,8 +185,8 @@ def explain(code: str) -> dict[str, Any]:
     return explain_code(code)
 
 
-def init(folder: str | os.PathLike[str]) -> list[str]:
-    """Write a working project into a folder; the files that were made."""
+def init(folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """Write a working project into a folder; the files that were made, and those that were there and kept."""
     from mainstem.project.starting import init as start
 
     return start(folder)

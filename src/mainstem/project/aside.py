@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ from mainstem.batch import NOTED
 from mainstem.engines import journal, orders
 from mainstem.engines.site import QUARANTINE
 from mainstem.errors import ConcurrencyError, RefusedError, SpecError
+from mainstem.plan.words import Check
 from mainstem.project.reading import read
+from mainstem.reasons import REASONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +64,7 @@ def chosen(
     import pyarrow as pa
 
     rows = everything(opened)
+    _known(opened, rows, step=step, reason=reason, rule=rule)
     keep = []
     for row in rows.select(["id", "node", "reason", "rules", "state"]).to_pylist():
         keep.append(
@@ -78,6 +82,21 @@ def chosen(
             fix="`mainstem quarantine list` shows their ids",
         )
     return rows.filter(pa.array(keep, pa.bool_())).sort_by([("epoch", "descending"), ("position", "ascending")])
+
+
+def _known(opened: Opened, rows: pa.Table, **filters: str | None) -> None:
+    """Refuse a filter that names nothing of this pipeline: a slip of the pen would look like an empty quarantine."""
+    there: dict[str, set[str]] = {
+        "step": {name.split("/")[0] for name in rows.column("node").to_pylist()} | {node.step for node in opened.plan.nodes},
+        "reason": set(rows.column("reason").to_pylist()) | set(REASONS),
+        "rule": {name for names in rows.column("rules").to_pylist() for name in names or []}
+        | {rule.name for node in opened.plan.of(Check) if isinstance(node.word, Check) for rule in node.word.rules}}
+    for what, name in filters.items():
+        if name is not None and name not in there[what]:
+            close = difflib.get_close_matches(name, there[what], 1)
+            met = sorted(set(rows.column("reason").to_pylist()) if what == "reason" else there[what])
+            raise SpecError("quarantine.unknown", f"there is no {what} {name!r}", where=f"--{what}",
+                            fix=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(met) or 'none'}")
 
 
 def listing(opened: Opened, *, step: str | None, reason: str | None, rule: str | None, limit: int) -> pa.Table:

@@ -110,7 +110,7 @@ def find(paths: Iterable[str | Path], beside: str | Path) -> list[Path]:
 
 def load(path: str | Path) -> list[Case]:
     """The cases of a file. Raises SpecError `case.invalid` with every problem, each with its line and column."""
-    text, problems = tree.decode(Path(path).read_bytes(), str(path))
+    text, problems = tree.decode(_bytes(Path(path)), str(path))
     if not problems:
         read = tree.read(text, str(path))
         problems = read.problems
@@ -120,8 +120,17 @@ def load(path: str | Path) -> list[Case]:
             problems = tuple(sorted(reader.problems))
             if not problems:
                 return cases
-    raise SpecError("case.invalid", f"{len(problems)} problem(s) in the case file", where=problems[0].where,
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    raise SpecError("case.invalid", f"{count} in the case file", where=problems[0].where,
                     why="\n".join(str(problem) for problem in problems), fix=problems[0].fix)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SpecError("case.no_file", f"{path.name} cannot be read", where=str(path), why=error.strerror or str(error),
+                        fix="make it readable for the user who runs the tests") from error
 
 
 def run(cases: Iterable[Case], runner: Runner, clock: Clock | None = None, told: Callable[[CaseResult], None] = lambda _: None,
@@ -174,6 +183,9 @@ class _Reader:
             return []
         if not isinstance(data, Mapping):
             self.tell("a case file is a mapping with the key `cases`", fix="write `cases:` and a list under it")
+            return []
+        if "cases" not in data and {"sources", "steps", "outputs"} & set(data):
+            self.tell("this is a pipeline file, not one of cases", fix=f"write `mainstem test -f {self.path.name}`")
             return []
         for key in data:
             if key not in ("cases", "pipeline", "version") and not str(key).startswith("x-"):

@@ -107,5 +107,5 @@ def explain_code(code: str) -> dict[str, Any]:
     raise SpecError(
         "explain.unknown",
         f"there is no code {code!r}",
-        fix=f"did you mean {close[0]!r}?" if close else "codes stand in square brackets in every error message",
+        fix=f"did you mean {close[0]!r}?" if close else "codes stand at the end of every error, and in `quarantine list` as the reason",
     )

@@ -61,7 +61,7 @@ class Opened:
         if self.problems:
             raise SpecError(
                 "spec.problems",
-                f"{self.file.name} has {len(self.problems)} problem(s)",
+                f"{self.file.name} has {len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}",
                 where=str(self.file),
                 why="\n".join(str(problem) for problem in self.problems),
                 fix="see `mainstem check`",
@@ -139,6 +139,9 @@ def locate(path: str | os.PathLike[str] | None, environment: str | None, flags: 
     start = Path(path or ".").absolute()
     file = _pipeline_file(start) if start.is_dir() else start
     if not file.is_file():
+        if os.path.lexists(file):
+            raise SpecError("spec.no_file", f"{file.name} cannot be read", where=str(file), why="it is no file, or a link that leads to none",
+                            fix="name a pipeline file, or a folder that has one")
         there = sorted(entry.name for entry in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, there, 1) or [name for name in there if name.startswith(f"{file.name}.")]
         raise SpecError(
@@ -152,11 +155,19 @@ def locate(path: str | os.PathLike[str] | None, environment: str | None, flags: 
     return Opened(file, folder, environment or os.environ.get("MAINSTEM_ENV", "default"), dict(flags))
 
 
+def _may_be_pipeline(file: Path) -> bool:
+    """One that cannot be read may be one: who opens it says why."""
+    try:
+        return file.is_file() and "pipeline:" in file.read_text(errors="replace")
+    except OSError:
+        return True
+
+
 def _pipeline_file(folder: Path) -> Path:
     found = [
         entry
         for entry in sorted(folder.glob("*.y*ml"))
-        if not entry.name.startswith("mainstem.") and "pipeline:" in entry.read_text(errors="replace")
+        if not entry.name.startswith("mainstem.") and _may_be_pipeline(entry)
     ]
     if len(found) == 1:
         return found[0]
@@ -172,7 +183,7 @@ def _pipeline_file(folder: Path) -> Path:
         f"there are {len(found)} pipeline files here",
         where=str(folder),
         why=", ".join(entry.name for entry in found),
-        fix="say which one: `mainstem run FILE`",
+        fix="say which one: `mainstem run FILE`, `mainstem sql -f FILE`",
     )
 
 

@@ -6,9 +6,10 @@ import datetime as dt
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from mainstem.clock import iso
 from mainstem.engines import journal
 from mainstem.engines.site import QUARANTINE
-from mainstem.errors import SpecError
+from mainstem.errors import MainstemError, SpecError
 from mainstem.plan.words import Plan, Write
 from mainstem.project import release
 
@@ -30,17 +31,21 @@ def manifest_at(opened: Opened, at: str | None) -> Manifest | None:
             return place.manifest(numbers[-1])
         if at is not None:
             wanted = _wanted(at)
+            if at.isdigit() and int(at) > (numbers[-1] if numbers else 0):
+                continue                                   # not that far yet: an incarnation before it may have been
             for number in reversed(numbers):
                 manifest = place.manifest(number)
                 if wanted(manifest):
                     return manifest
     if at is None:
         return None
+    newest = manifest_at(opened, None)
     raise SpecError(
         "read.no_version",
         f"there is no complete epoch at {at!r}",
         where=str(opened.work),
-        fix="give an epoch number or a time like 2026-01-01T12:00:00Z; `mainstem runs list` shows them",
+        why=f"the newest is {newest.epoch}, of {iso(newest.clock)}" if newest else "nothing was published yet",
+        fix="give an epoch number or a time like 2026-01-01T12:00:00Z",
     )
 
 
@@ -132,7 +137,7 @@ def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
         )
     try:
         return query(text, **{name: found[name]() for name in wanted})
-    except SpecError:
+    except MainstemError:
         raise
     except Exception as error:  # DuckDB's own message says what is wrong with the query
         raise SpecError(

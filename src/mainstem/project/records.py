@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from mainstem.errors import SpecError
@@ -14,21 +15,28 @@ if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
 
-def runs(opened: Opened) -> list[dict[str, Any]]:
+def runs(opened: Opened, limit: int = 50) -> list[dict[str, Any]]:
     """Runs of this pipeline, the newest first."""
-    return ledger.listing(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
+    return [_timed(run) for run in ledger.listing(store.open_store(opened.settings.ledger_url), opened.name, opened.environment, limit)]
+
+
+def _timed(run: dict[str, Any]) -> dict[str, Any]:
+    """With how long it took, beside its end; None while it runs, and after a death that nobody could write down."""
+    began, ended = (dt.datetime.fromisoformat(run[name]) if run[name] else None for name in ("started", "ended"))
+    seconds = round((ended - began).total_seconds(), 3) if began and ended else None
+    return {key: value for name, fact in run.items() for key, value in ((name, fact), *((("seconds", seconds),) if name == "ended" else ()))}
 
 
 def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
     """One run with its account; by its id, the beginning of it, or `last`."""
     if run_id == "last":
-        newest = runs(opened)
+        newest = runs(opened, 1)
         run_id = newest[0]["run_id"] if newest else "none"
     found = ledger.find(store.open_store(opened.settings.ledger_url), run_id)
     if found is None:
         raise SpecError("runs.unknown", f"there is no run {run_id!r}", fix="`mainstem runs list` shows them; `last` is the newest")
     met = found.pop("met") or {}
-    return found | {kind: met.get(kind, empty) for kind, empty in (("drift", {}), ("files", []), ("notes", {}))}
+    return _timed(found) | {kind: met.get(kind, empty) for kind, empty in (("drift", {}), ("files", []), ("notes", {}))}
 
 
 def facts(opened: Opened) -> dict[str, pa.Table]:

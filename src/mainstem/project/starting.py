@@ -9,24 +9,38 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from mainstem import durable
 from mainstem.errors import RefusedError
 
 _NAMES = {"gitignore": ".gitignore"}      # files that would act in our own repository carry another name there
 
 
-def init(folder: str | os.PathLike[str]) -> list[str]:
-    """Write the starter project; the files made, in order. RefusedError `init.exists` if one of them is there already."""
+_OURS_TOO = (".gitignore", "README.md")   # every repository has them: theirs stay, and the project works without ours
+
+
+def init(folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """Write the starter project; the files made and those of the user's that were kept, in order.
+
+    RefusedError `init.exists` if one that the project needs is there already, TransientError `disk...` if it cannot be written.
+    """
     target = Path(folder)
+    if target.is_file():
+        raise RefusedError("init.exists", f"{target} is a file", where=str(target.absolute()), fix="name a folder: `mainstem init NAME`")
     wanted = _content()
     there = [name for name in wanted if (target / name).exists()]
-    if there:
-        raise RefusedError("init.exists", f"{there[0]} is there already", where=str(target.absolute()),
+    needed = [name for name in there if name not in _OURS_TOO]
+    if needed:
+        raise RefusedError("init.exists", f"{needed[0]} is there already", where=str(target.absolute()),
                            why="init writes over nothing", fix="choose an empty folder: `mainstem init NAME`")
-    for name, content in wanted.items():
+    made = [name for name in wanted if name not in there]
+    for name in made:
         path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return [str(target / name) for name in wanted]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(wanted[name])
+        except OSError as error:
+            raise durable.disk(error, path) from error
+    return [str(target / name) for name in made], [str(target / name) for name in there]
 
 
 def _content() -> Mapping[str, bytes]:

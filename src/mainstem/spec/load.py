@@ -46,10 +46,13 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
+        if file.exists():
+            raise SpecError("spec.no_file", f"{file.name} cannot be read", where=str(path), why=str(error.strerror or error),
+                            fix="make it readable for the user who runs this") from error
         there = sorted(entry.name for entry in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
-        close = difflib.get_close_matches(file.name, there, 1) if not file.exists() else []
-        raise SpecError("spec.no_file", f"there is no file {file.name}" if not file.exists() else f"{file.name} cannot be read",
-                        where=str(path), why=f"files there: {', '.join(there)}" if there else str(error.strerror or error),
+        close = difflib.get_close_matches(file.name, there, 1)
+        raise SpecError("spec.no_file", f"there is no file {file.name}", where=str(path),
+                        why=f"files there: {', '.join(there)}" if there else str(error.strerror or error),
                         fix=f"did you mean `{close[0]}`?" if close else "`mainstem init` makes a project to start from") from error
 
 

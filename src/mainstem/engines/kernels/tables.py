@@ -21,6 +21,7 @@ from mainstem.quantities import parse_duration
 
 FOLDER = "tables"
 _ALL = plugs.Budget(2**62, 2**62)
+_HARMLESS = ("empty", "duplicate", "renamed", "deleted")      # outcomes of files that leave a table whole
 _LIMIT = 4 << 30                      # bytes of input; a table is held in memory by every task
 
 
@@ -94,6 +95,10 @@ def _ranges(table: Table, source: plugs.Source) -> list[plugs.Range]:
     progress: Mapping[str, Any] | None = None
     while True:
         discovery = source.discover(progress, _ALL)
+        for note in discovery.notes:
+            if note["outcome"] not in _HARMLESS:
+                raise DataError("table.bad_file", f"a file of table `{table.name}` cannot be read: {note['outcome']}", where=note["file"],
+                                why=note["detail"], fix="mend the file: a table without its rows would give wrong answers in silence")
         found += discovery.ranges
         if not discovery.ranges or discovery.ended:
             return found
