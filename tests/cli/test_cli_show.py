@@ -126,3 +126,12 @@ def test_the_screen_listens_only_inside_its_block(capsys):
         signals.tell("log", level="info", message="inside")
     signals.tell("log", level="info", message="outside")
     assert capsys.readouterr() == ("", "inside\n")
+
+
+def test_no_color_means_no_orders_to_the_terminal_at_all(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    show.table(["name"], [["a"]])
+    assert "\x1b[" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    show.table(["name"], [["a"]])
+    assert "\x1b" not in capsys.readouterr().out

@@ -183,7 +183,7 @@ def test_sql_as_table_csv_and_json(face, capsys, monkeypatch):
 def test_runs(face, capsys):
     assert face("runs", "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["run_id", "started", "seconds", "why", "rows", "epochs", "release"]
+    assert lines[0].split() == ["run_id", "started", "seconds", "why", "rows", "epochs"]
     assert "running" in lines[2]
     assert "failed: disk.full " in lines[3]
     assert face("runs", "list", "--limit", "1", "-o", "json") == 0

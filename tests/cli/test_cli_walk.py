@@ -178,3 +178,21 @@ def test_help_names_arguments_as_people_write_them(ask: Any) -> None:
     assert "list[str]" not in told
     assert "mainstem explain [OPTIONS] CODE" in ask("explain --help")[1]
     assert "[KIND]" in ask("catalog --help")[1]
+
+
+def test_in_a_narrow_terminal_ids_and_numbers_stay_whole(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("inbox/a.csv").write_text("sensor,n\n" + "a,1\n" * 12_345 + "a,200\nb,2\n")
+    monkeypatch.setenv("COLUMNS", "70")
+    _, out, _ = ask("run walk.yaml")
+    assert "12,347" in out
+    _, out, _ = ask("quarantine list -f walk.yaml")
+    assert "fate" not in out.split()
+    monkeypatch.delenv("COLUMNS")
+    ids = [row["id"] for row in json.loads(ask("quarantine list -f walk.yaml -o json")[1])["data"]["rows"]]
+    assert len(ids) == 2
+    assert all(id_ in out for id_ in ids)
+    monkeypatch.setenv("COLUMNS", "70")
+    _, out, _ = ask("runs list -f walk.yaml")
+    run = out.splitlines()[2].split()[0]
+    assert json.loads(ask(f"runs show {run} -f walk.yaml -o json")[1])["data"]["run_id"].startswith(run)
+    assert max(map(len, out.splitlines())) <= 70

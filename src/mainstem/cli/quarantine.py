@@ -12,7 +12,7 @@ from mainstem.cli.app import Environment, FileOption, Output, OutputOption, Quie
 from mainstem.cli.screen import watching
 
 _quarantine = group("quarantine", "Records that were set aside; look, replay, discard.")
-_COLUMNS = ["id", "fate", "node", "reason", "rules", "detail", "place", "event_time", "epoch", "published"]
+_COLUMNS = ["id", "reason", "rules", "detail", "place", "event_time", "published"]      # the id ends in the step
 
 Step = Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only those that left at this step (or source).")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only those with this reason, as `late`.")]

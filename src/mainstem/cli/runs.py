@@ -12,7 +12,8 @@ from mainstem.cli.account import COLUMNS, account, outputs
 from mainstem.cli.app import Environment, FileOption, Output, OutputOption, examples, group, opened
 
 _runs = group("runs", "What ran, where every row went, why it ended.")
-_COLUMNS = ["run_id", "started", "seconds", "why", "rows", "epochs", "release"]
+_SHORT = 13                               # characters of an id that tell the millisecond of its run
+_COLUMNS = ["run_id", "started", "seconds", "why", "rows", "epochs"]
 
 
 @_runs.command("list", epilog=examples("mainstem runs list", "mainstem runs list --output json"))
@@ -21,8 +22,8 @@ def list_(limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help
     """Runs of a pipeline, the newest first."""
     found = opened(file, environment).runs(limit)
     if output is Output.table:
-        found = [{**row, "why": _brief(row)} for row in found]
-    show.rows("runs.list", found, output, _COLUMNS, empty="it has not run yet")
+        found = [{**row, "run_id": row["run_id"][:_SHORT], "started": row["started"][:19] + "Z", "why": _brief(row)} for row in found]
+    show.rows("runs.list", found, output, _COLUMNS if output is Output.table else None, empty="it has not run yet")
 
 
 @_runs.command("show", epilog=examples("mainstem runs show last", "mainstem runs show 0199f3"))

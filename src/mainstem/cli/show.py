@@ -45,6 +45,8 @@ def arrow(kind: str, data: pa.Table, output: Output, columns: Sequence[str] | No
         document(kind, {"columns": types, "rows": data.to_pylist()})
         return
     names = [name for name in columns or data.column_names if name in data.column_names]
+    if columns is not None and output is Output.table:          # chosen for people: what is empty everywhere tells them nothing
+        names = [name for name in names if any(value not in (None, [], "") for value in data.column(name).to_pylist())] or names
     cells = [[row[name] for name in names] for row in data.select(names).to_pylist()]
     if output is Output.csv:
         sys.stdout.write(_csv([names, *cells]))
@@ -71,7 +73,7 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
 
 
 def table(names: Sequence[str], data: Sequence[Sequence[Any]], long: int = _LONG) -> None:
-    """Print a table, numbers to the right."""
+    """Print a table, numbers to the right. Where it is too narrow texts are folded, but neither numbers nor an `id`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -80,7 +82,7 @@ def table(names: Sequence[str], data: Sequence[Sequence[Any]], long: int = _LONG
     for index, name in enumerate(names):
         values = [row[index] for row in data if row[index] is not None]
         numeric = all(isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool) for value in values)
-        made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or name == "id")
     for row in data:
         made.add_row(*(Text(_short(cell(value), long)) for value in row))
     to = console()
@@ -99,7 +101,8 @@ def console() -> Console:
     from rich.console import Console
 
     width = None if os.environ.get("COLUMNS") or sys.stdout.isatty() else 10_000
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False,
+                   color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def plain(value: Any) -> Any:
