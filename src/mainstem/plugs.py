@@ -100,6 +100,9 @@ class Format(Protocol):
     def restore(self, data: bytes) -> pa.Table:
         """The rows of a file that `encode` wrote, in the declared columns. ValueError or DataError for any other file."""
 
+    # optional, and then the sink `files` says how many rows its files have, and not how many it was given:
+    # def counted(self, content: bytes) -> int
+    #     How many rows a file has that `encode` made: by its bytes alone.
     # optional, and then every byte that was read is accounted for (engines/coverage):
     # def separates(self, chunk: Chunk, before: bytes, between: bytes, after: bytes) -> bool
     #     Whether the bytes before, between and after the records of a chunk are no records: line ends, blanks, comments ...

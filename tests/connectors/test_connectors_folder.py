@@ -197,3 +197,18 @@ def test_null_empty_and_nan_stay_apart_in_csv(tmp_path: Path) -> None:
     found = out.read()
     assert found.column("s").to_pylist() == [None, "", "a,\"b\"\n"]
     assert str(found.column("v").to_pylist()) == "[None, nan, 1.5]"
+
+
+@pytest.mark.parametrize(("change", "rows"), [(lambda rows: rows.slice(1), 4), (lambda rows: pa.concat_tables([rows, rows]), 10)],
+                         ids=["a row less", "twice"])
+@pytest.mark.parametrize(("kind", "form"), [("csv", {}), ("json", {}), ("json", {"layout": "document"}), ("parquet", {})])
+def test_a_staged_file_counts_the_rows_that_it_holds(
+    kind: str, form: dict[str, Any], change: Any, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine holds this number against what its legs delivered: a format that loses or doubles rows is found."""
+    out = sink(tmp_path, kind, **form)
+    out.prepare()
+    assert out.stage(table(0, 5, "two\nlines"), "fine").rows == 5
+    plug, true = type(out.format), type(out.format).encode
+    monkeypatch.setattr(plug, "encode", lambda self, given: true(self, change(given)))
+    assert out.stage(table(0, 5, "two\nlines"), "not").rows == rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from decimal import Decimal
 from typing import Any
@@ -55,7 +56,9 @@ def returned(kind: str, options: dict[str, Any], name: str, values: list[Any], a
     form = plug(plug.Options.model_validate(options), columns, "ignore", "null")
     rows = pa.table({"x": pa.array(values, columns[0].type.arrow), "n": pa.array(range(len(values)), pa.int64())})
     rows = rows.select([column.name for column in columns])
-    found = form.restore(form.encode(rows))
+    content = form.encode(rows)
+    assert form.counted(content) == len(values), "what a file has is counted without reading it back"
+    found = form.restore(content)
     assert found.schema == rows.schema
     assert alone or found.column("n").equals(rows.column("n"))
     return found.column("x").to_pylist()  # type: ignore[no-any-return]
@@ -123,3 +126,12 @@ def test_a_file_that_somebody_changed_is_an_error(kind: str, data: bytes) -> Non
     form = plug(plug.Options(), (Column("x", TYPES["int64"]),), "ignore", "null")
     with pytest.raises((ValueError, DataError)):
         form.restore(data)
+
+
+@pytest.mark.parametrize("layout", ["lines", "document"])
+def test_json_text_of_several_lines_is_written_as_one_record(layout: str) -> None:
+    plug = find("formats", "json")
+    form = plug(plug.Options(layout=layout), (Column("x", TYPES["json"]),), "ignore", "null")
+    content = form.encode(pa.table({"x": ['{"a":\r\n 1,\n "b": "c\\nd"}', None]}))
+    assert content.count(b"\n") == form.counted(content) == 2
+    assert json.loads(form.restore(content).column("x")[0].as_py()) == {"a": 1, "b": "c\nd"}

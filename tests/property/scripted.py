@@ -144,7 +144,7 @@ class Kept:
 
     def commit(self, transaction: Any, files: Sequence[Staged]) -> Committed:
         if self.commits and transaction.version <= self.commits[-1][0]:
-            return Committed(len(self.commits), 0, already=True)
+            return Committed(len(self.commits), sum(self.staged[path].num_rows for path in self.commits[-1][1]), already=True)
         self.commits.append((transaction.version, [file.path for file in files]))
         return Committed(len(self.commits), sum(file.rows for file in files))
 

@@ -429,3 +429,30 @@ def test_a_row_counted_as_left_out_that_was_not(step: int, tmp_path: Path, monke
     code, message = broken(tmp_path, CALLING)
     assert done
     assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("change", [lambda files: files[1:], lambda files: [*files, files[0]]], ids=["less", "twice"])
+def test_a_sink_that_commits_less_or_more_than_was_decided(
+    change: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sink counts what its version holds; what it says is held against the decision also when the epoch is tried again."""
+    import scripted
+
+    true, done = scripted.Kept.commit, []
+
+    def commit(self: Any, transaction: Any, files: Any) -> Any:
+        if len(files) > 1 and not done:
+            done.append(1)
+            files = change(files)
+        return true(self, transaction, files)
+
+    monkeypatch.setattr(scripted.Kept, "commit", commit)
+    rng = random.Random(3)
+    partitions = events(rng, 2, 60)
+    bench = Bench(compiled(PIPELINE, {"mine.py": MINE}), tmp_path, {"events": Scripted(partitions, cut(rng, partitions, 4))})
+    for _ in range(2):
+        with pytest.raises(Bug, match=r"law\.broken") as caught:
+            bench.run()
+        assert done
+        assert " rows of " in str(caught.value)
+        assert bench.home.epochs("prepared")[-1] not in bench.home.epochs("manifest")

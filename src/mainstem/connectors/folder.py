@@ -107,7 +107,8 @@ class Folder:
         path = durable.folder(self.staged) / f"part-{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.{self.format.kind}"
         size, sha256 = durable.write(path, lambda file: file.write(content))
         durable.sync_folder(self.staged)
-        return Staged(str(path), rows.num_rows, size, sha256)
+        count = self.format.counted(content) if hasattr(self.format, "counted") else rows.num_rows
+        return Staged(str(path), count, size, sha256)
 
     def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
         """Make the files visible by one rename; a transaction that is there already is success."""

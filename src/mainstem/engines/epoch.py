@@ -209,11 +209,11 @@ class Epochs:
         staged = [plugs.Staged(file.path, file.rows, file.bytes, file.sha256) for file in files]
         committed = sink.commit(transaction, staged)
         rows = sum(file.rows for file in files)
-        if not committed.already and committed.rows != rows:
+        if committed.rows != rows:
             raise Bug(
                 "law.broken",
                 f"output {name} committed {committed.rows} rows of {rows}",
-                where=name,
+                where=f"{name}, version {committed.version}",
                 fix="please report this; the journal still names every file of the epoch",
             )
         signals.at("epoch.committed", epoch=manifest.epoch, output=name, version=committed.version)

@@ -28,6 +28,7 @@ class Spelling:
 
 
 PLAIN = Spelling()
+_LINE_ENDS = {ord("\n"): " ", ord("\r"): " "}
 
 
 def objects(rows: pa.Table, texts: Collection[str] = (), spelling: Spelling = PLAIN) -> list[str]:
@@ -41,13 +42,18 @@ def objects(rows: pa.Table, texts: Collection[str] = (), spelling: Spelling = PL
 
 
 def cells(column: pa.ChunkedArray, json_text: bool = False, spelling: Spelling = PLAIN) -> list[str]:
-    """Every value of a column as JSON text. `json_text`: the strings are JSON already."""
+    """Every value of a column as JSON text without a line end. `json_text`: the strings are JSON already."""
     if pa.types.is_timestamp(column.type):
         return ["null" if text is None else f'"{text}"' for text in stamps(column).to_pylist()]
-    write = str if json_text else _writer(column.type, spelling)
+    write = _on_one_line if json_text else _writer(column.type, spelling)
     if pa.types.is_nested(column.type):
         column = column.cast(_texted(column.type))
     return ["null" if value is None else write(value) for value in column.to_pylist()]
+
+
+def _on_one_line(text: str) -> str:
+    """JSON text in one line: a line end in it can only be a blank, and would cut the record in two."""
+    return text.translate(_LINE_ENDS)
 
 
 def stamps(column: pa.ChunkedArray) -> pa.ChunkedArray:

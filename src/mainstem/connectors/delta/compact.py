@@ -41,6 +41,7 @@ def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int) -> i
         for few in _bins(files):
             path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
             _join(path, few, schema, codec)
+            datafile.conserved("files made one", path, sum(file.rows for file in few), datafile.rows_in(path))
             values = {name: datafile.partition_text(value) for name, value in few[0].partition.items()}
             actions.append(datafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
             actions += [datafile.remove_action(log.root, file, now_ms, False) for file in few]

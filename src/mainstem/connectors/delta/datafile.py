@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainstem import durable
+from mainstem.errors import Bug
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,6 +124,25 @@ def _bound(value: Any) -> Any:
     if isinstance(value, str):
         return value if len(value) <= _TEXT_STATS else None
     return value if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)) else None
+
+
+def rows_in(path: Path) -> int:
+    """The number of rows of a file, from its own footer."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def rows_added(actions: Sequence[Any]) -> int:
+    """The number of rows that add actions bring, as their statistics say, which are those of the files' footers."""
+    return sum(int(json.loads(action.stats)["numRecords"]) for action in actions)
+
+
+def conserved(what: str, where: Path, wanted: int, found: int) -> None:
+    """Raises Bug `law.broken` where rows were lost or doubled on their way into a commit: before anybody sees it."""
+    if wanted != found:
+        raise Bug("law.broken", f"{what}: there should be {wanted} rows, there are {found}", where=str(where),
+                  fix="nothing of this was committed; please report this with the pipeline file")
 
 
 def add_action(root: Path, path: Path, partition: Mapping[str, str | None], time_ms: int, data_change: bool) -> Any:

@@ -152,24 +152,25 @@ class Log:
         return None
 
     def holding(self, app: str, epoch: int, first: int = 0) -> tuple[int, int] | None:
-        """(version, rows that it added) of the commit that holds a transaction; None if its file is gone."""
-        best = None
+        """(version, rows) of the commit that holds a transaction; None if its file is gone.
+
+        Rows are those of its add actions, of a merge the changes that it took in.
+        """
         for version in reversed(self.versions()):
             if version < first:
                 break
-            rows, recorded = 0, None
+            rows, merged, recorded = 0, None, None
             for entry in self.entries(version):
+                merged = entry.get("commitInfo", {}).get("mainstem.staged", merged)
                 if "add" in entry:
                     rows += int(json.loads(entry["add"].get("stats") or "{}").get("numRecords", 0))
                 elif (txn := entry.get("txn")) and txn["appId"] == app:
                     recorded = txn["version"]
+            if recorded == epoch:
+                return version, rows if merged is None else int(merged)
             if recorded is not None and recorded < epoch:
                 break
-            if recorded is not None:
-                best = version, rows
-                if recorded == epoch:
-                    break
-        return best
+        return None
 
     # --------------------------------------------------------------------------------------------- what may go
 

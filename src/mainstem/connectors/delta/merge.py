@@ -14,36 +14,45 @@ if TYPE_CHECKING:
 
 
 
-def last_per_key(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+def last_per_key(rows: pa.Table, key: Sequence[str], where: Path) -> pa.Table:
     """The last row of every key, in the order given; NULL is a value."""
     import numpy as np
     import pyarrow as pa
 
     order = pa.array(np.arange(rows.num_rows))
-    kept = rows.select(list(key)).append_column("__order", order).group_by(list(key)).aggregate([("__order", "max")])
+    kept = rows.select(list(key)).append_column("__order", order).group_by(list(key)).aggregate(
+        [("__order", "max"), ("__order", "count")])
+    datafile.conserved("rows of the changed keys", where, rows.num_rows, sum(kept.column("__order_count").to_pylist()))
     places = kept.column("__order_max").to_numpy()
     return rows.take(pa.array(np.sort(places)))
 
 
-def outdated(files: Sequence[DataFile], schema: pa.Schema, changes: pa.Table, key: Sequence[str],
-             everything: bool) -> tuple[list[DataFile], pa.Table]:
-    """(files that hold a row with one of the changed keys, the other rows of these files).
+def outdated(root: Path, files: Sequence[DataFile], schema: pa.Schema, changes: pa.Table, key: Sequence[str],
+             everything: bool) -> tuple[list[DataFile], pa.Table, int]:
+    """(files that hold a row with one of the changed keys, the other rows of these files, how many rows are replaced).
 
-    Without a key, or if `everything` is to go, all files are outdated and none of their rows stays.
+    Without a key, or if `everything` is to go, all files are outdated and none of their rows stays. What is replaced is counted
+    on its own, by the keys, so that it can be held against what stays.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if everything or not key:
-        return list(files), schema.empty_table()
-    wanted = _comparable(changes.select(list(key))).group_by(_names(key)).aggregate([])
-    touched, kept = [], []
+        return list(files), schema.empty_table(), sum(file.rows for file in files)
+    asked = _comparable(changes.select(list(key))).group_by(_names(key)).aggregate([([], "count_all")])
+    datafile.conserved("changed keys", root, changes.num_rows, pc.sum(asked.column("count_all"), min_count=0).as_py())
+    wanted = asked.select(_names(key))
+    touched, kept, replaced = [], [], 0
     for file in files:
         keys = datafile.read_one(file, pa.schema([schema.field(name) for name in key]))
-        meets = _meets(_comparable(keys), wanted, key)
+        comparable = _comparable(keys)
+        meets = _meets(comparable, wanted, key)
         if meets.any():
+            counts = comparable.group_by(_names(key)).aggregate([([], "count_all")]).join(wanted, _names(key), join_type="inner")
+            replaced += pc.sum(counts.column("count_all")).as_py()
             touched.append(file)
             kept.append(datafile.read_one(file, schema).filter(pa.array(~meets)))
-    return touched, pa.concat_tables(kept) if kept else schema.empty_table()
+    return touched, pa.concat_tables(kept) if kept else schema.empty_table(), replaced
 
 
 def _names(key: Sequence[str]) -> list[str]:

@@ -144,18 +144,18 @@ class Delta:
             return self._stage_parts(fitted, label)
         path = self.root / f"part-{label}.parquet"
         size, sha256 = datafile.write(path, fitted, self.options.compression)
-        return Staged(str(path), fitted.num_rows, size, sha256)
+        return Staged(str(path), datafile.rows_in(path), size, sha256)
 
     def _stage_parts(self, rows: pa.Table, label: str) -> Staged:
-        parts = []
+        parts: list[dict[str, Any]] = []
         for number, (values, part) in enumerate(datafile.split(rows, self.options.partition_by)):
             path = self.root / f"part-{label}-{number:04d}.parquet"
             size, sha256 = datafile.write(path, part, self.options.compression)
-            parts.append({"file": path.name, "rows": part.num_rows, "bytes": size, "sha256": sha256, "partition": values})
+            parts.append({"file": path.name, "rows": datafile.rows_in(path), "bytes": size, "sha256": sha256, "partition": values})
         index = self.root / f"part-{label}{_PARTS}"
         size, sha256 = durable.write(index, lambda file: file.write(json.dumps(parts).encode()))
         durable.sync_folder(self.root)
-        return Staged(str(index), rows.num_rows, size, sha256)
+        return Staged(str(index), sum(part["rows"] for part in parts), size, sha256)
 
     # -------------------------------------------------------------------------------------------------- commit
 
@@ -174,30 +174,40 @@ class Delta:
             if unsure is not None:
                 raise unsure
             before = table.version()
+            actions, counts = self._actions(table, transaction, files)
             try:
-                done = self.log.commit(table, self._actions(table, transaction, files), self.schema, self.options.partition_by,
-                                       (transaction.app, transaction.version), facts, tries)
+                done = self.log.commit(table, actions, self.schema, self.options.partition_by,
+                                       (transaction.app, transaction.version), facts | counts, tries)
             except TransientError as error:
                 unsure, done = error, False     # it may have gone through all the same: look before leaving
             if done:
-                return self._committed(transaction, files, before)
+                return self._committed(transaction, before)
             self.clock.sleep((1 + secrets.randbelow(100) / 100) * 0.01 * 2 ** min(attempt, 6))
         raise TransientError("delta.contended", f"other writers came first {_TRIES} times", where=str(self.root),
                              fix="the staged rows are kept; start again, and see who else writes to this table")
 
-    def _actions(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> list[Any]:
-        now = self.clock.now() // 1000
+    def _actions(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> tuple[list[Any], dict[str, str]]:
+        """What the commit does to the files of the table, and for a merge the rows that it took, brought and replaced.
+
+        Raises Bug `law.broken` if the files to be added do not have exactly the rows that were staged, or that a merge leaves.
+        """
+        now, staged = self.clock.now() // 1000, sum(file.rows for file in files)
         if self.mode == "append":
-            gone = files_of(table) if transaction.fresh else []
-            return [*self._removals(gone, now), *self._additions(files, now)]
+            gone, added = files_of(table) if transaction.fresh else [], self._additions(files, now)
+            datafile.conserved("files of the commit", self.root, staged, datafile.rows_added(added))
+            return [*self._removals(gone, now), *added], {}
         before = files_of(table)
         changes = datafile.read([DataFile(file.path, file.rows, file.bytes, {}) for file in files], self.schema)
+        datafile.conserved("changes of the commit", self.root, staged, changes.num_rows)
         if self.mode == "upsert":
-            changes = merge.last_per_key(changes, self.key)
-        touched, kept = merge.outdated(before, self.schema, changes, self.key, transaction.fresh)
+            changes = merge.last_per_key(changes, self.key, self.root)
+        touched, kept, replaced = merge.outdated(self.root, before, self.schema, changes, self.key, transaction.fresh)
+        datafile.conserved("rows that a merge keeps", self.root, sum(file.rows for file in touched) - replaced, kept.num_rows)
         label = f"{transaction.version:012d}-merge-{secrets.token_hex(6)}"
         added = merge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
-        return [*self._removals(touched, now), *added]
+        datafile.conserved("files of the merge", self.root, kept.num_rows + changes.num_rows, datafile.rows_added(added))
+        counts = {"staged": staged, "changed": changes.num_rows, "replaced": replaced}
+        return [*self._removals(touched, now), *added], {f"mainstem.{name}": str(count) for name, count in counts.items()}
 
     def _removals(self, files: Sequence[DataFile], now: int) -> list[Any]:
         return [datafile.remove_action(self.root, file, now, True) for file in files]
@@ -213,27 +223,20 @@ class Delta:
                 added.append(datafile.add_action(self.root, path, {}, now, True))
         return added
 
-    def _committed(self, transaction: Transaction, files: Sequence[Staged], before: int) -> Committed:
+    def _committed(self, transaction: Transaction, before: int) -> Committed:
         version = self.log.newest().version()
         found = self.log.holding(transaction.app, transaction.version, before + 1)
         self.log.settle(before + 1, version)
         if found is None:
             raise TransientError("delta.commit_lost", "the commit went through, but the log does not show it",
                                  where=str(self.root), fix="start again: it looks once more before it writes")
-        return Committed(found[0], self._counted(found[1], files))
+        return Committed(*found)
 
     def _already(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> Committed:
         found = self.log.holding(transaction.app, transaction.version)
-        version, rows = found or (table.version(), sum(file.rows for file in files))
+        version, rows = found or (table.version(), sum(file.rows for file in files))     # its file is gone: nobody can count
         self.log.settle(version, table.version())
-        return Committed(version, self._counted(rows, files) if found else rows, already=True)
-
-    def _counted(self, rows: int, files: Sequence[Staged]) -> int:
-        """Rows of the commit: of its add actions; for upsert and replace of the staged change files themselves."""
-        if self.mode == "append":
-            return rows
-        return sum(int(datafile.statistics(Path(file.path))["numRecords"]) if Path(file.path).exists() else file.rows
-                   for file in files)
+        return Committed(version, rows, already=True)
 
     # ---------------------------------------------------------------------------------------------------- look
 

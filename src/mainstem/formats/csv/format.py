@@ -180,6 +180,16 @@ class Csv:
 
         return write.restore(self, data)
 
+    def counted(self, content: bytes) -> int:
+        """Rows of a file that `encode` made: its records, less the header."""
+        from mainstem.formats.csv import split
+
+        data = self._transcoded(content) if self.cut_by == "whole" else content
+        plain = dataclasses.replace(self._dialect(), comment=0, max_bytes=1 << 40)
+        parts, _ = split.split(data, plain, final=True)
+        found = sum(len(part.starts) if isinstance(part, split.Block) else int(part.end > part.start) for part in parts)
+        return found - (self.options.header is True)
+
 
 def _distinct(names: list[str], path: str) -> list[str]:
     """The names, if no name comes twice; DataError naming both places otherwise. Unnamed fields do not count."""
