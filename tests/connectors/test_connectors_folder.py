@@ -13,15 +13,11 @@ import pyarrow as pa
 import pytest
 from connectors_kit import columns, epoch, ids, table
 
-from mainstem import signals
 from mainstem.columns import Column, Type
 from mainstem.connectors.folder import Folder, FolderOptions
 from mainstem.errors import DataError, RefusedError, SpecError
-from mainstem.plugs import Scope, find
-
-
-class Crash(BaseException):
-    """A death in the middle."""
+from mainstem.plugs import Scope, Staged, find
+from mainstem.testing import Crash, count_durable_calls, crash_at
 
 
 def sink(project: Path, kind: str = "parquet", pairs: Any = (), **form: Any) -> Folder:
@@ -66,30 +62,27 @@ def test_a_transaction_that_is_there_is_success_and_a_lower_one_too(tmp_path: Pa
     assert ids(sink(tmp_path).read()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("point", ["durable.create", "durable.fsync", "durable.commit", "durable.link"])
-@pytest.mark.parametrize("count", range(1, 6))
-def test_a_crash_anywhere_leaves_all_or_nothing(tmp_path: Path, point: str, count: int) -> None:
-    out = sink(tmp_path)
-    out.prepare()
-    out.commit(epoch(1), [out.stage(table(0, 1), "a")])
-    staged = [out.stage(table(1, 2), "b"), out.stage(table(3, 2), "c")]
-    seen = 0
+def test_a_crash_before_any_durable_call_leaves_all_or_nothing(tmp_path: Path) -> None:
+    def ready(folder: Path) -> tuple[Folder, list[Staged]]:
+        out = sink(folder)
+        out.prepare()
+        out.commit(epoch(1), [out.stage(table(0, 1), "a")])
+        return out, [out.stage(table(1, 2), "b"), out.stage(table(3, 2), "c")]
 
-    def crash(name: str, facts: dict[str, Any]) -> None:
-        nonlocal seen
-        seen += name == point
-        if seen == count:
-            raise Crash
-
-    try:
-        with signals.listening(crash):
+    out, staged = ready(tmp_path / "unfailed")
+    with count_durable_calls() as calls:
+        out.commit(epoch(2), staged)
+    assert len(calls) > 3
+    for number in range(1, len(calls) + 1):
+        folder = tmp_path / f"at-{number}"
+        out, staged = ready(folder)
+        with pytest.raises(Crash), crash_at("durable", number):
             out.commit(epoch(2), staged)
-    except Crash:
-        assert ids(sink(tmp_path).read()) in ([0], [0, 1, 2, 3, 4])
-    again = sink(tmp_path)
-    assert again.commit(epoch(2), staged).rows == 4
-    assert ids(again.read()) == [0, 1, 2, 3, 4]
-    assert again.last("p/i/out") == 2
+        assert ids(sink(folder).read()) in ([0], [0, 1, 2, 3, 4]), calls[number - 1]
+        again = sink(folder)
+        assert again.commit(epoch(2), staged).rows == 4
+        assert ids(again.read()) == [0, 1, 2, 3, 4]
+        assert again.last("p/i/out") == 2
 
 
 def test_writers_of_several_pipelines_take_turns(tmp_path: Path) -> None:

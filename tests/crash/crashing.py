@@ -8,12 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mainstem import project, signals
+from mainstem import project
 from mainstem.clock import SystemClock
 
 ROWS = 1500
@@ -111,41 +109,19 @@ def content(file: Path, luck: bool = True) -> dict[str, Any]:
     return found
 
 
-class Crash(BaseException):
-    """Not an error that anybody may catch: what a power cut looks like from inside."""
-
-
-@contextmanager
-def crashing(point: str, times: int) -> Iterator[list[int]]:
-    """Raise Crash the `times`-th time that a signal whose name starts with `point` is heard; yields the count so far."""
-    heard = [0]
-
-    def listen(name: str, _: dict[str, Any]) -> None:
-        if name.startswith(point):
-            heard[0] += 1
-            if heard[0] == times:
-                raise Crash(f"{name} #{times}")
-
-    with signals.listening(listen):
-        yield heard
+_KILLED = """
+import json, sys
+from mainstem import project
+from mainstem.testing import kill_from_environment
+kill_from_environment()
+project.open(sys.argv[1], flags=json.loads(sys.argv[2])).run(**json.loads(sys.argv[3]))
+"""
 
 
 def killed(file: Path, point: str, times: int, **wishes: Any) -> bool:
     """Run in a process of its own that kills itself with -9 at the `times`-th such signal; whether it came so far."""
-    code = (
-        "import os, signal, sys, json\n"
-        "from mainstem import project, signals\n"
-        "point, times, file, flags, wishes = sys.argv[1], int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]), json.loads(sys.argv[5])\n"
-        "heard = 0\n"
-        "def listen(name, facts):\n"
-        "    global heard\n"
-        "    if name.startswith(point):\n"
-        "        heard += 1\n"
-        "        if heard == times: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "with signals.listening(listen):\n"
-        "    project.open(file, flags=flags).run(**wishes)\n")
-    done = subprocess.run([sys.executable, "-c", code, point, str(times), str(file), json.dumps(FLAGS), json.dumps(wishes)],
-                          cwd=file.parent, env=dict(os.environ), capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(file), json.dumps(FLAGS), json.dumps(wishes)], cwd=file.parent,
+                          env=os.environ | {"MAINSTEM_KILL_AT": f"{point}:{times}"}, capture_output=True, text=True, timeout=100)
     if done.returncode == -signal.SIGKILL:
         return True
     assert done.returncode == 0, done.stderr[-2000:]

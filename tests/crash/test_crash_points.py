@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crashing import Crash, content, crashing, killed, make, run
+from crashing import content, killed, make, run
+
+from mainstem.testing import Crash, count_durable_calls, crash_at
 
 POINTS = ["epoch.planned", "epoch.ran", "epoch.judged", "epoch.prepared", "epoch.committing", "epoch.committed", "epoch.finished",
           "epoch.acknowledged"]
@@ -51,25 +53,25 @@ def test_kill_9_with_plain_files_beside_a_table(point: str, each: bool, tmp_path
     assert content(file) == unfailed[2, each]
 
 
-@pytest.mark.parametrize("second", ["delta", "files"])
-def test_every_kth_durable_call_by_a_crash_from_inside(second: str, tmp_path: Path, unfailed: Any) -> None:
+@pytest.mark.parametrize(("second", "shots"), [("delta", 24), ("files", 10)])
+def test_every_kth_durable_call_by_a_crash_from_inside(second: str, shots: int, tmp_path: Path, unfailed: Any) -> None:
     origin = tmp_path / "origin"
     make(origin, second=second)
-    with crashing("durable.", 10**9) as heard:
+    with count_durable_calls() as calls:
         shutil.copytree(origin, tmp_path / "count")
         run(tmp_path / "count" / "pipeline.yaml", each=True)
-    assert heard[0] > 60
+    assert len(calls) > 60
     reached = 0
-    for number in range(1, heard[0] + 1, max(1, heard[0] // 24)):
+    for number in range(1, len(calls) + 1, max(1, len(calls) // shots)):
         folder = tmp_path / f"at-{number}"
         shutil.copytree(origin, folder)
-        with pytest.raises(Crash), crashing("durable.", number):
+        with pytest.raises(Crash), crash_at("durable", number):
             run(folder / "pipeline.yaml", each=True)
         reached += 1
         run(folder / "pipeline.yaml", each=True)
-        assert content(folder / "pipeline.yaml") == unfailed[2, True], f"durable call {number} of {heard[0]}"
+        assert content(folder / "pipeline.yaml") == unfailed[2, True], f"durable call {number} of {len(calls)}: {calls[number - 1]}"
         shutil.rmtree(folder)
-    assert reached >= 20
+    assert reached >= shots
 
 
 @pytest.mark.parametrize("point", ["epoch.prepared", "epoch.committed"])
@@ -93,7 +95,7 @@ def test_a_step_that_is_not_deterministic_cannot_tear_two_outputs_apart(point: s
 def test_crashing_again_and_again_still_ends_well(tmp_path: Path, unfailed: Any) -> None:
     file = make(tmp_path / "p")
     for number in (3, 9, 15, 21):
-        with pytest.raises(Crash), crashing("durable.", number):
+        with pytest.raises(Crash), crash_at("durable", number):
             run(file)
     run(file)
     assert content(file) == unfailed[2, False]

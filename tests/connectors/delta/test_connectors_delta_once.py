@@ -17,10 +17,7 @@ from mainstem import signals
 from mainstem.connectors.delta import Delta, log
 from mainstem.errors import RefusedError, TransientError
 from mainstem.plugs import Staged
-
-
-class Crash(BaseException):
-    """A death in the middle."""
+from mainstem.testing import Crash, count_durable_calls, crash_at
 
 
 def ready(lake: Path, **options: Any) -> tuple[Delta, list[Staged]]:
@@ -68,41 +65,25 @@ def test_the_commit_names_release_incarnation_and_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("partition_by", [[], ["name"]])
-@pytest.mark.parametrize("count", range(1, 9))
-def test_a_crash_before_any_durable_call_leaves_all_or_nothing(tmp_path: Path, partition_by: list[str], count: int) -> None:
-    out, staged = ready(tmp_path / "lake", partition_by=partition_by, checkpoint_every=2)
-    seen = 0
-
-    def crash(name: str, facts: dict[str, Any]) -> None:
-        nonlocal seen
-        seen += name.startswith("durable.")
-        if seen == count:
-            raise Crash
-
-    try:
-        with signals.listening(crash):
+def test_a_crash_before_any_durable_call_leaves_all_or_nothing(tmp_path: Path, partition_by: list[str]) -> None:
+    out, staged = ready(tmp_path / "unfailed", partition_by=partition_by, checkpoint_every=2)
+    with count_durable_calls() as calls:
+        out.commit(epoch(2), staged)
+    assert len(calls) > 3
+    for number in range(1, len(calls) + 1):
+        lake = tmp_path / f"at-{number}"
+        out, staged = ready(lake, partition_by=partition_by, checkpoint_every=2)
+        with pytest.raises(Crash), crash_at("durable", number):
             out.commit(epoch(2), staged)
-        crashed = False
-    except Crash:
-        crashed = True
-    assert crashed == (seen >= count)
-    assert ids(delta(tmp_path / "lake", partition_by=partition_by).read()) in ([0, 1], [0, 1, 2, 3, 4])
-    again = delta(tmp_path / "lake", partition_by=partition_by, checkpoint_every=2)
-    assert again.commit(epoch(2), staged).rows == 3
-    assert again.commit(epoch(3), [again.stage(table(5, 1), "e3")]).rows == 1
-    assert ids(again.read()) == [0, 1, 2, 3, 4, 5]
+        assert ids(delta(lake, partition_by=partition_by).read()) in ([0, 1], [0, 1, 2, 3, 4]), calls[number - 1]
+        again = delta(lake, partition_by=partition_by, checkpoint_every=2)
+        assert again.commit(epoch(2), staged).rows == 3
+        assert again.commit(epoch(3), [again.stage(table(5, 1), "e3")]).rows == 1
+        assert ids(again.read()) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("count", range(1, 6))
 def test_a_crash_while_the_table_is_made_or_a_file_is_staged_is_mended_by_doing_it_again(tmp_path: Path, count: int) -> None:
-    seen = 0
-
-    def crash(name: str, facts: dict[str, Any]) -> None:
-        nonlocal seen
-        seen += name.startswith("durable.")
-        if seen == count:
-            raise Crash
-
     out = delta(tmp_path / "lake")
 
     def work() -> None:
@@ -110,7 +91,7 @@ def test_a_crash_while_the_table_is_made_or_a_file_is_staged_is_mended_by_doing_
         for number in range(10):
             out.stage(table(0, 1), f"first-{number}")
 
-    with signals.listening(crash), pytest.raises(Crash):
+    with pytest.raises(Crash), crash_at("durable", count):
         work()
     again = delta(tmp_path / "lake")
     identity = again.prepare()
