@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from mainstem.columns import Column, parse_type
-from mainstem.formats.csv import Csv, CsvOptions
+from mainstem.formats.csv import Csv, CsvOptions, read
 from mainstem.formats.json import Json, JsonOptions
 from mainstem.plugs import Chunk, Decoded
 
@@ -36,6 +38,16 @@ def decode_csv(plug: Csv, data: bytes, path: str = "x.csv") -> Decoded:
     made = plug.decode(Chunk(data[facts["skip"]:], facts["skip"], facts=facts), no_query)
     complete(made)
     return made
+
+
+@contextmanager
+def singly() -> Iterator[None]:
+    """CSV records are read one by one, however many there are."""
+    few, read._FEW = read._FEW, 1 << 60
+    try:
+        yield
+    finally:
+        read._FEW = few
 
 
 def complete(made: Decoded) -> None:

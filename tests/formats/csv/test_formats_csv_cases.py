@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from formats_kit import column, complete, csv_format, decode_csv, no_query, same
+from formats_kit import column, complete, csv_format, decode_csv, no_query, same, singly
 
-from mainstem.formats.csv import read
 from mainstem.plugs import Chunk
 
 UTC = dt.UTC
@@ -89,11 +88,8 @@ def both(columns: Any, body: bytes, before: int, **options: Any) -> tuple[Any, A
     filler = b"x" + b"," * (len(columns) - 1) + b"\n"
     data = head + filler * before + body + filler * before
     amid = decode_csv(plug, data)
-    few, read._FEW = read._FEW, 1 << 60
-    try:
+    with singly():
         same(amid, decode_csv(plug, data))
-    finally:
-        read._FEW = few
     return alone, amid
 
 

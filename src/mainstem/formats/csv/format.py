@@ -176,9 +176,9 @@ class Csv:
 
     def restore(self, data: bytes) -> pa.Table:
         """The rows of a file that `encode` wrote, NaN and nested values included."""
-        from mainstem.formats.csv import write
+        from mainstem.formats.csv.restore import restore
 
-        return write.restore(self, data)
+        return restore(self, data)
 
     def counted(self, content: bytes) -> int:
         """Rows of a file that `encode` made: its records, less the header."""

@@ -1,4 +1,4 @@
-"""Rows -> CSV and back: NULL is an empty field, '' a quoted one."""
+"""Rows -> CSV: NULL is an empty field, '' a quoted one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.columns import Column, Type
 from mainstem.errors import DataError
-from mainstem.formats.restored import from_texts
 from mainstem.formats.written import Spelling, cells, stamps
 from mainstem.formats.wrong import brief
-from mainstem.plugs import Chunk, no_query
 
 if TYPE_CHECKING:
-    from mainstem.formats.csv.format import Csv, CsvOptions
+    from mainstem.formats.csv.format import CsvOptions
 
 
 def encode(rows: pa.Table, options: CsvOptions) -> bytes:
     """The rows as one file in this dialect."""
     columns = [_fields(rows.column(name).combine_chunks(), options) for name in rows.column_names]
-    if rows.num_columns == 1 and _textual(rows.schema.types[0]) and columns[0].null_count and not options.null:
+    if rows.num_columns == 1 and textual(rows.schema.types[0]) and columns[0].null_count and not options.null:
         raise _unwritable("NULL in a column of text that is alone", "say `null: [NULL]`, or write another column beside it")
     lines: list[str] = []
     if options.header is True:
@@ -32,36 +29,6 @@ def encode(rows: pa.Table, options: CsvOptions) -> bytes:
         columns = [c.fill_null(alone if len(columns) == 1 else "") for c in columns]
         lines.extend(pc.binary_join_element_wise(*columns, options.delimiter).to_pylist())
     return "".join(line + "\n" for line in lines).encode(options.encoding)
-
-
-def restore(plug: Csv, data: bytes) -> pa.Table:
-    """The rows of a file. Raises ValueError or DataError if it is not what was written."""
-    alone = len(plug.columns) == 1
-    options = plug.options.model_copy(update={
-        "header": plug.options.header is True, "skip": 0, "comment": None, "null": plug.options.null if alone else [],
-        "max_record_bytes": 1 << 40})
-    texts = tuple(Column(column.name, Type("string")) for column in plug.columns)
-    reader = type(plug)(options, texts, "quarantine", "quarantine")
-    facts = reader.open("", data)
-    made = reader.decode(Chunk(memoryview(data)[facts["skip"]:], 0, facts=facts), no_query)
-    if made.rejects.num_rows:
-        raise ValueError(made.rejects.column("detail")[0].as_py())
-    return pa.table({column.name: _values(made.rows.column(column.name), column.type.arrow, plug.options, alone)
-                     for column in plug.columns})
-
-
-def _values(texts: pa.ChunkedArray, kind: pa.DataType, options: CsvOptions, alone: bool) -> pa.ChunkedArray:
-    if alone and not _textual(kind):
-        texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        texts = pc.replace_substring(texts, options.decimal, ".")
-    return from_texts(texts, kind)
-
-
-def _textual(kind: pa.DataType) -> bool:
-    """Whether '' is a value of the type."""
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_binary(kind))
 
 
 def _unwritable(what: str, fix: str) -> DataError:
@@ -111,3 +78,9 @@ def _quoted(texts: pa.Array, options: CsvOptions) -> pa.Array:
     escaped = pc.replace_substring(texts, options.quote, options.quote * 2)
     quote = pa.scalar(options.quote)
     return pc.if_else(need, pc.binary_join_element_wise(quote, escaped, quote, ""), texts)
+
+
+def textual(kind: pa.DataType) -> bool:
+    """Whether '' is a value of the type."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_binary(kind))

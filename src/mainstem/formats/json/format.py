@@ -93,9 +93,9 @@ class Json:
 
     def restore(self, data: bytes) -> pa.Table:
         """The rows of a file that `encode` wrote: NaN where it is named, nested values, types that no source has."""
-        from mainstem.formats.json import back
+        from mainstem.formats.json.restore import restore
 
-        return back.restore(self, data)
+        return restore(self, data)
 
     def counted(self, content: bytes) -> int:
         """Rows of a file that `encode` made: each ends its line."""
