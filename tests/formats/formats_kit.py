@@ -11,12 +11,18 @@ import numpy as np
 from mainstem.columns import Column, parse_type
 from mainstem.formats.csv import Csv, CsvOptions, read
 from mainstem.formats.json import Json, JsonOptions
+from mainstem.formats.json.lines import decode
 from mainstem.plugs import Chunk, Decoded
 
 
 def column(name: str, kind: str, **facts: Any) -> Column:
     """A declared column."""
     return Column(name, parse_type(kind), **facts)
+
+
+def strings(*names: str) -> tuple[Column, ...]:
+    """Columns of text."""
+    return tuple(column(name, "string") for name in names)
 
 
 def no_query(sql: str, **tables: Any) -> Any:
@@ -37,6 +43,15 @@ def decode_csv(plug: Csv, data: bytes, path: str = "x.csv") -> Decoded:
     facts = plug.open(path, data[:1 << 16])
     made = plug.decode(Chunk(data[facts["skip"]:], facts["skip"], facts=facts), no_query)
     complete(made)
+    return made
+
+
+def decode_json(plug: Json, data: bytes, **facts: Any) -> Decoded:
+    """Decode a whole file, both ways where there are two; checks that every record is a row or a reject."""
+    made = plug.decode(Chunk(data, 0, **facts), no_query)
+    complete(made)
+    if plug.options.layout == "lines":
+        same(made, decode(plug, Chunk(data, 0, **facts), vectorised=False))
     return made
 
 
