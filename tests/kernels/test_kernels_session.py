@@ -10,6 +10,7 @@ import reference
 from harness import SECOND, Row, fold, play, stamped
 
 from mainstem.engines.kernels import session
+from mainstem.errors import Bug
 from mainstem.plan.words import Session
 
 NEEDS = {"k": "string", "v": "int64"}
@@ -92,3 +93,9 @@ def test_dropped_late_rows_are_counted_only() -> None:
     played = play(session, node(10, late="drop"), rows_of(0, 30, 5), NEEDS, lateness=10 * SECOND)
     assert not played.aside
     assert played.counts() == {("late", "late"): 1, ("delivered", ""): 2}
+
+
+def test_a_query_that_loses_a_session_breaks_the_law() -> None:
+    spoilt = fold(Session(gap=5 * SECOND, query=f"{QUERY} HAVING count(*) > 1"), ("k",), NEEDS, COLUMNS)
+    with pytest.raises(Bug, match=r"a group got lost \[law\.broken\]; 3 rows went in, the groups that came out have 2"):
+        play(session, spoilt, rows_of(1, 2, 60), NEEDS, lateness=900 * SECOND, tasks=1)

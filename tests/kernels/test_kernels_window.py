@@ -11,7 +11,7 @@ import reference
 from harness import SECOND, Row, fold, play, stamped
 
 from mainstem.engines.kernels import window
-from mainstem.errors import DataError
+from mainstem.errors import Bug, DataError
 from mainstem.plan.words import Window
 
 NEEDS = {"k": "string", "v": "int64"}
@@ -270,3 +270,10 @@ def test_aggregates_follow_the_rules_for_null_and_nan() -> None:
              for row in play(window, fold(Window(size=SECOND, every=SECOND, query=query), ("k",), needs, columns), rows, needs,
                              lateness=0).rows}
     assert found == {"a": "[1.0, nan, nan, nan]", "b": "[None, None, None, None]"}
+
+
+@pytest.mark.parametrize("lossy", ["HAVING count(*) > 1", "HAVING k = 'a'"])
+def test_a_query_that_loses_a_group_breaks_the_law(lossy: str) -> None:
+    spoilt = fold(Window(size=10 * SECOND, every=10 * SECOND, query=f"{QUERY} {lossy}"), ("k",), NEEDS, COLUMNS)
+    with pytest.raises(Bug, match=r"a group got lost \[law\.broken\]; 3 rows went in, the groups that came out have 2"):
+        play(window, spoilt, [*rows_of(1, 2), *rows_of(1, p=1, k="b")], NEEDS, lateness=900 * SECOND, tasks=1)

@@ -456,3 +456,38 @@ def test_a_sink_that_commits_less_or_more_than_was_decided(
         assert done
         assert " rows of " in str(caught.value)
         assert bench.home.epochs("prepared")[-1] not in bench.home.epochs("manifest")
+
+
+@pytest.mark.parametrize("kernel", ["window", "session", "over"])
+@pytest.mark.parametrize("kind", ["drop", "double"])
+def test_a_group_lost_or_doubled_inside_duckdb(kernel: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every group counts its rows beside what the user asked for; the rows that went in must all be in one that came out."""
+    from mainstem.engines.kernels import made
+
+    module = import_module(f"mainstem.engines.kernels.{kernel}")
+    text = PIPELINE.replace("late: quarantine", "late: drop") if kernel == "window" else PIPELINE
+    running: list[str] = []
+    true_run, true_ask, done = module.run, made.ask, []
+
+    def run(node: Any, *rest: Any) -> Any:
+        running.append(node.name)
+        try:
+            return true_run(node, *rest)
+        finally:
+            running.pop()
+
+    def ask(node: Any, sql: str, **relations: pa.Table) -> pa.Table:
+        answer = true_ask(node, sql, **relations)
+        if running and answer.num_rows > 2 and not done:
+            done.append(1)
+            return CHANGES[kind](answer)
+        return answer
+
+    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(made, "ask", ask)
+    if hasattr(module, "ask"):
+        monkeypatch.setattr(module, "ask", ask)
+    code, message = broken(tmp_path, text)
+    assert done, "it never asked DuckDB for more than two rows"
+    assert code == "law.broken", message
+    assert "got lost" in message

@@ -173,9 +173,4 @@ PAGES = {
         "`partition_by` names an unknown column",
         "The work is cut by these columns, so each input must have them.",
         "Name columns that all inputs have."),
-    # ---- rolling columns ---------------------------------------------------------------------------------------------
-    "over.rows": Code(
-        "a rolling step lost or made rows",
-        "The query of an `over` step must answer once for every row, and did not. This is a mistake in mainstem.",
-        "Report it with the pipeline file."),
 }

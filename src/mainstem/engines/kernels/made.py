@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 from mainstem.batch import AT, MADE_SHIFT, NONE, empty, identity
 from mainstem.engines.kernels.duck import tables
 from mainstem.engines.kernels.keys import key_groups, key_texts
+from mainstem.engines.law import broken
 from mainstem.errors import DataError
 from mainstem.plan.words import Node
 
 _UTC = pa.timestamp("us", "UTC")
 _BORN = "mainstem.born"
+_FROM = ' FROM "rows"'                # the last one of a query is its own: names in it are quoted
 
 
 def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
@@ -33,6 +35,20 @@ def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
             raise overflow(node, error) from error
         raise DataError("sql.failed", "the query failed on these rows", where=node.name, why=str(error),
                         fix="guard the expression (TRY_CAST, CASE) or set such rows aside with a rule before this step") from error
+
+
+def grouped(node: Node, query: str, rows: pa.Table) -> pa.Table:
+    """The answer of a window's or session's query over `rows`, one row per group, in the node's columns.
+
+    Every group also counts its rows, unseen: together they must be those that went in, else a group got lost inside DuckDB
+    and Bug `law.broken` is raised.
+    """
+    head, from_, rest = query.rpartition(_FROM)
+    answer = ask(node, f"{head}, count(*){from_}{rest}", rows=rows)
+    counted = pc.sum(answer.column(answer.num_columns - 1), min_count=0).as_py()
+    if counted != rows.num_rows:
+        raise broken("a group got lost", node.name, f"{rows.num_rows} rows went in, the groups that came out have {counted}")
+    return conform(node, answer)
 
 
 def overflow(node: Node, error: Exception) -> DataError:

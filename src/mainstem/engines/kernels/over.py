@@ -18,7 +18,7 @@ from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_ids, normal
 from mainstem.engines.kernels.made import ask, conform, made, nothing
-from mainstem.errors import Bug
+from mainstem.engines.law import broken
 from mainstem.plan.words import Fold, Node, Over
 
 
@@ -74,8 +74,7 @@ def _release(node: Node, here: pa.Table, goes: np.ndarray, times: Times) -> pa.T
     answer = ask(node, body.query, rows=rows.append_column("_row", pa.array(number)))
     place = answer.column(0).to_numpy()
     if len(place) != rows.num_rows or not (np.sort(place) == number).all():
-        raise Bug("over.rows", "the query of a rolling step does not give one row per row", where=node.name,
-                  fix="report this with the pipeline file")
+        raise broken("a row got lost", node.name, f"{rows.num_rows} rows went in, of {len(np.unique(place))} of them came an answer")
     gone = goes[order]
     chosen = rows.filter(pa.array(gone))
     news = answer.drop_columns([answer.column_names[0]]).take(pa.array(np.argsort(place)[gone]))

@@ -17,7 +17,7 @@ from mainstem.batch import AT, DELIVERED, HELD, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_ids, normal
-from mainstem.engines.kernels.made import ask, conform, instants, made, micros, nothing
+from mainstem.engines.kernels.made import grouped, instants, made, micros, nothing
 from mainstem.plan.words import Fold, Node, Session
 
 
@@ -81,5 +81,5 @@ def _release(node: Node, rows: pa.Table, start: np.ndarray, end: np.ndarray, tim
     body = cast(Session, fold.body)
     rows = (rows.append_column("session_start", instants(start)).append_column("session_end", instants(end))
             .append_column("closes_at", instants(end + body.gap)))
-    out = conform(node, ask(node, body.query, rows=rows))
+    out = grouped(node, body.query, rows)
     return made(node, times.epoch, out, micros(out.column(len(fold.by) + 3)) - 1, fold.by)

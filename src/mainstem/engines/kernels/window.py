@@ -19,7 +19,7 @@ from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import gaps
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import normal
-from mainstem.engines.kernels.made import ask, conform, instants, made, micros, nothing
+from mainstem.engines.kernels.made import grouped, instants, made, micros, nothing
 from mainstem.engines.kernels.panes import Panes, panes, spread
 from mainstem.plan.words import Fold, Node, Window
 
@@ -116,7 +116,7 @@ def _release(node: Node, here: pa.Table, known: pa.Table, grid: Panes, times: Ti
     start, end = grid.bounds(number)
     inside = here if len(row) == here.num_rows and _is_range(row) else here.take(pa.array(row))
     inside = inside.append_column("window_start", instants(start)).append_column("window_end", instants(end))
-    out = conform(node, ask(node, body.query, rows=inside))
+    out = grouped(node, body.query, inside)
     if body.fill:
         out = pa.concat_tables([out, gaps.empty_windows(node, here, known, grid, times)])
     return made(node, times.epoch, out, micros(out.column(len(fold.by) + 1)) - 1, fold.by)
