@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conforming import PIPELINES
+from conforming import PIPELINES, RECOUNT, forge, manifests, recount
 
 from mainstem import project
 from mainstem.clock import iso
 
-TOOL = Path(__file__).parents[2] / "tools" / "recount.py"
+FILE = "dirty.yaml"
 BEGIN = 1_780_000_000_000_000
 
 
@@ -70,19 +67,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recount(folder: Path) -> tuple[int, str]:
-    """(exit code, what it says), in a Python that cannot see mainstem even if it wanted to."""
-    done = subprocess.run([sys.executable, str(TOOL), str(folder), "dirty.yaml"], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture
 def copy(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "copy"))
-
-
-def manifests(folder: Path) -> list[Path]:
-    return sorted((folder / ".mainstem").rglob("manifest-*.json"))
 
 
 def test_a_reset_goes_on_with_the_same_tables_and_still_agrees(copy: Path) -> None:
@@ -92,13 +79,13 @@ def test_a_reset_goes_on_with_the_same_tables_and_still_agrees(copy: Path) -> No
     (copy / "inbox" / "9.jsonl").write_bytes(readings(random.Random(9), BEGIN + 1_800_000_000, 120))
     result = project.open(file, flags={"epoch": {"rows": 90}}).run(accept="reset")
     assert result.rows > 100
-    code, said = recount(copy)
+    code, said = recount(copy, FILE)
     assert code == 0, said
     assert len({path.parent for path in manifests(copy)}) == 2
 
 
 def test_it_imports_nothing_of_mainstem() -> None:
-    tree = ast.parse(TOOL.read_text())
+    tree = ast.parse(RECOUNT.read_text())
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert names
@@ -106,7 +93,7 @@ def test_it_imports_nothing_of_mainstem() -> None:
 
 
 def test_a_sound_run_agrees(sound: Path) -> None:
-    code, said = recount(sound)
+    code, said = recount(sound, FILE)
     assert code == 0, said
     assert len(manifests(sound)) == 3
     pipeline = project.open(sound / "dirty.yaml")
@@ -127,7 +114,7 @@ def test_a_sound_run_agrees(sound: Path) -> None:
 def test_a_manifest_with_a_changed_byte_is_found(copy: Path) -> None:
     path = manifests(copy)[1]
     path.write_bytes(path.read_bytes().replace(b'"delivered":', b'"delivereD":', 1))
-    code, said = recount(copy)
+    code, said = recount(copy, FILE)
     assert code == 1
     assert "checksum" in said
 
@@ -143,17 +130,17 @@ def test_a_manifest_with_a_changed_byte_is_found(copy: Path) -> None:
     ],
 )
 def test_a_forged_manifest_with_a_good_checksum_is_found(count: str, word: str, copy: Path) -> None:
-    path = manifests(copy)[0]
-    record = json.loads(path.read_bytes().rsplit(b"\n", 2)[0])
-    row = record["account"]["readings -> fresh/output"]
-    row[count] += 1
-    if count == "made":
-        row["delivered"] += 1  # so that the leg still balances
-    if count == "delivered":
-        row["filtered"] -= 1
-    body = json.dumps(record).encode()
-    path.write_bytes(body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n")
-    code, said = recount(copy)
+
+    def change(record: dict[str, Any]) -> None:
+        row = record["account"]["readings -> fresh/output"]
+        row[count] += 1
+        if count == "made":
+            row["delivered"] += 1  # so that the leg still balances
+        if count == "delivered":
+            row["filtered"] -= 1
+
+    forge(manifests(copy)[0], change)
+    code, said = recount(copy, FILE)
     assert code == 1, said
     assert word in said
 
@@ -166,7 +153,7 @@ def test_a_row_that_is_missing_from_a_table_or_too_many_is_found(change: str, ta
     import pyarrow as pa
 
     pq.write_table(rows.slice(1) if change == "drop" else pa.concat_tables([rows, rows.slice(0, 1)]), path)
-    code, said = recount(copy)
+    code, said = recount(copy, FILE)
     assert code == 1, said
     assert (table if table != "dirty_quarantine" else "quarantine") in said
 
@@ -174,7 +161,7 @@ def test_a_row_that_is_missing_from_a_table_or_too_many_is_found(change: str, ta
 def test_a_record_that_was_never_read_is_found(copy: Path) -> None:
     with (copy / "inbox" / "1.jsonl").open("ab") as file:
         file.write(b'{"sensor": "s0", "at": "2026-05-28T21:00:00Z", "value": 1.5}\n')
-    code, said = recount(copy)
+    code, said = recount(copy, FILE)
     assert code == 1
     assert "source readings" in said
 
@@ -190,11 +177,11 @@ def test_changed_bytes_of_a_quarantined_record_are_found(copy: Path) -> None:
     rows = pq.ParquetFile(path).read()
     raw = [value and bytes([value[0] ^ 1]) + value[1:] for value in rows.column("raw").to_pylist()]
     pq.write_table(rows.set_column(rows.column_names.index("raw"), "raw", pa.array(raw, pa.binary())), path)
-    code, said = recount(copy)
+    code, said = recount(copy, FILE)
     assert code == 1
     assert "hash" in said
 
 
 def test_nothing_to_compare_with_is_said(tmp_path: Path) -> None:
     shutil.copyfile(PIPELINES / "dirty.yaml", tmp_path / "dirty.yaml")
-    assert recount(tmp_path)[0] == 2
+    assert recount(tmp_path, FILE)[0] == 2
