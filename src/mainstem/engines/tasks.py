@@ -23,7 +23,7 @@ from mainstem.engines import aside, staging
 from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
 from mainstem.engines.kernels import keys
 from mainstem.engines.kernels.made import born
-from mainstem.engines.law import name_of
+from mainstem.engines.law import broken, name_of
 from mainstem.engines.site import Site
 from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Read, Sql, Write
 
@@ -301,6 +301,8 @@ def _keep_state(
         task.report.replaced = [file.path for file in files if file.low < span[1] and file.high > span[0]]
     if delta is not None and delta.num_rows:
         file = staging.write_state(task.site.work, node.name, task.epoch.epoch, delta, *span)
+        if file.rows != delta.num_rows:
+            raise broken("rows of the state got lost", node.name, f"{delta.num_rows} are to be kept, the file has {file.rows}")
         staging.remember(task.site.work, file, delta)
         task.report.files.append(file)
 
