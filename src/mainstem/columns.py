@@ -18,8 +18,8 @@ _SIMPLE = {
     "string": "VARCHAR", "boolean": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER",
     "int64": "BIGINT", "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT",
     "float": "FLOAT", "double": "DOUBLE", "date": "DATE", "time": "TIME", "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "timestamp_local": "TIMESTAMP", "interval": "INTERVAL", "binary": "BLOB", "json": "JSON", "null": '"NULL"',
-    "hugeint": "HUGEINT",
+    "timestamp_local": "TIMESTAMP", "interval": "INTERVAL", "binary": "BLOB", "json": "JSON", "unknown": '"NULL"',
+    "null": '"NULL"', "hugeint": "HUGEINT",
 }
 _FROM_DUCKDB = {duck: name for name, duck in _SIMPLE.items()} | {"TIMESTAMPTZ": "timestamp", "DATETIME": "timestamp_local"}
 DECLARABLE = ("string", "boolean", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float",
@@ -109,6 +109,11 @@ class Column:
 
 
 Columns = tuple[Column, ...]
+
+# While a file with mistakes is checked: the type of a column whose declaration is broken, and a column that stands for any
+# number of further ones, where nothing is known of them. They are in no plan.
+UNKNOWN = Type("unknown")
+ANY = Column("*", UNKNOWN)
 
 
 def parse_type(text: str) -> Type:

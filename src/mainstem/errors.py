@@ -39,6 +39,8 @@ class SpecError(MainstemError):
     """The pipeline file, the project file or the command line is wrong: edit it."""
 
     exit_code = 2
+    others: tuple[SpecError, ...] = ()        # what else was found wrong at the same time
+    key: str = ""                             # of a step: where it stands, if not where it was found
 
 
 class DataError(MainstemError):

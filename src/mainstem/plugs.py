@@ -300,7 +300,12 @@ class Lowering(Protocol):
     tables: Mapping[str, Input]                   # lookups by name; `.key(name)` gives the declared key
     binder: Binder
 
-    def key(self, table: str) -> tuple[str, ...]: ...
+    def key(self, table: str) -> tuple[str, ...] | None:
+        """The declared key of a table; None where its declaration is broken."""
+
+    def sure(self, *keys: str) -> bool:
+        """Whether these options and siblings are as the user wants them: none of them is broken or may be written otherwise."""
+
     def problem(self, code: str, what: str, *, at: Sequence[str | int] = (), why: str = "", fix: str = "",
                 spot: tuple[int, int] | None = None) -> None:
         """Report a problem at a path inside this step's options, or of a sibling; building goes on where it can.
@@ -319,6 +324,9 @@ class Step(Protocol):
     @staticmethod
     def lower(options: Any, siblings: Mapping[str, Any], lowering: Lowering) -> Sequence[Node]:
         """The nodes of this step, in order; the last one has the step's name."""
+
+    # optional, for `check` of a file with mistakes:
+    # def outline(options, siblings, lowering) -> Columns: the columns of a step with a problem, as far as they are known
 
 
 # ---------------------------------------------------------------------------------------------------- registry

@@ -52,7 +52,7 @@ FILES: dict[str, list[tuple[str, str]]] = {
     "a function that reads the clock": [("temperature > 0", "observed_at < now()")],
     "a step that is none": [("check:", "chekc:")],
     "an input that is not there": [("{from: climate,", "{from: climat,")],
-    "GROUP BY on a stream": [ENDLESS, (CHECK, "sql: SELECT sensor_id, avg(temperature) AS t FROM readings GROUP BY sensor_id")],
+    "GROUP BY on a stream": [ENDLESS, (CHECK, "sql: SELECT sensor_id, avg(temperature) AS temperature FROM readings GROUP BY sensor_id")],
     "LIMIT on a stream": [ENDLESS, (CHECK, "sql: SELECT * FROM readings LIMIT 10")],
     "a step called like a word of SQL": [("checked:", "order:")],
     "a column called like a word of SQL": [("sensor_id: string!", "table: string!"), ("[sensor_id]", "[table]")],

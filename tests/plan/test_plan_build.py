@@ -112,17 +112,30 @@ def test_all_problems_are_reported_at_once_each_with_its_place() -> None:
     ]
 
 
-def test_what_reads_a_broken_step_is_not_judged() -> None:
-    assert codes(*greenhouse(fresh=step("fresh", "checked", "dedupe", {"by": ["nope"], "within": "1m"}))) == ["sql.unknown_column"]
+def test_what_follows_from_a_problem_is_none() -> None:
+    late = step("fresh", "checked", "dedupe", {"by": ["nope"], "within": "1m"})
+    assert codes(*greenhouse(fresh=late)) == ["sql.unknown_column"]
+    wrong = step("climate", "located", "window", {"size": "1m", "late": "drop"}, select="house, avg(temprature) AS temperature")
+    assert codes(*greenhouse(climate=wrong)) == ["sql.unknown_column"]
+    unkeyed = step("climate", "located", "window", {"size": "1m", "by": ["huose"], "late": "drop"}, select="house, count(*) AS n")
+    assert codes(*greenhouse(climate=unkeyed)) == ["sql.unknown_column"]
 
 
-def test_cycles_and_unknown_inputs() -> None:
-    a, b = step("a", "b", "check", ["seq > 1"]), step("b", "a", "check", ["seq > 1"])
-    assert codes(source("readings", READINGS), a, b, output("o", "a")) == ["plan.cycle", "plan.cycle"]
+def test_inputs_that_are_not_there() -> None:
     found = built(source("readings", READINGS), step("a", "redings", "check", ["seq > 1"]), output("o", "a")).problems
     assert [(one.code, one.fix) for one in found] == [("plan.unknown_input", "did you mean `readings`?")]
     found = built(source("readings", READINGS), SENSORS_TABLE, step("a", "sensors", "check", ["true"]), output("o", "a")).problems
+    assert [one.code for one in found] == ["plan.unknown_input"]
     assert "lookup" in found[0].fix
+    two = (source("readings", READINGS), source("others", READINGS), step("a", (), "check", ["seq > 1"]), output("o", "a"))
+    assert codes(*two) == ["plan.no_input"]
+
+
+def test_circles_are_told_once() -> None:
+    ring = [step(f"s{n}", f"s{(n + 1) % 4}", "check", ["seq > 1"]) for n in range(4)]
+    (problem,) = built(source("readings", READINGS), *ring, output("o", "s0")).problems
+    assert (problem.code, problem.line) == ("plan.cycle", 2)
+    assert problem.why == "`s0` reads `s1` reads `s2` reads `s3` reads `s0`"
 
 
 def test_steps_may_stand_in_any_order() -> None:
@@ -157,10 +170,7 @@ def test_without_a_step_that_judges_time_nothing_need_be_said() -> None:
 
 def test_outputs_are_judged() -> None:
     given = source("readings", READINGS)
-    assert codes(given, output("o", "readings", "upsert")) == ["output.key"]
     assert codes(given, output("o", "readings", "upsert", key=("sensor",))) == ["plan.no_column"]
-    assert codes(given, output("o", "readings", "merge")) == ["output.key", "output.mode"]
-    assert codes(given) == ["plan.no_output"]
     local = step("s", "readings", "sql", "SELECT sensor_id, observed_at AT TIME ZONE 'Europe/Berlin' AS wall FROM readings")
     assert codes(given, local, output("o", "s")) == ["output.type"]
     same = output("o", "readings")

@@ -10,27 +10,19 @@ PAGES = {
         "nobody has this name",
         "`from` names a source or step that the file does not have. A table is not read by `from`; it is looked up.",
         "Take the suggestion, or declare what is missing."),
+    "plan.no_input": Code(
+        "a step that does not say what it reads",
+        "A step without `from` reads the step before it. The first step reads the source, if there is only one.",
+        "Add `from:` with the name of a source or step."),
     "plan.cycle": Code(
         "steps read each other in a circle",
         "A step reads, over other steps, what it makes itself. Its rows would go round for ever.",
         "Let one of the steps named read something else."),
-    "plan.no_output": Code(
-        "nothing is written",
-        "The file has no `outputs:`, so no row would arrive anywhere.",
-        "Name the step that is to be stored under `outputs:`."),
     "plan.no_column": Code(
         "there is no such column",
         "A key names a column that the rows at this point do not have.",
         "Take the suggestion; the columns of every step are shown by `mainstem plan`."),
     # ---- outputs -----------------------------------------------------------------------------------------------------
-    "output.mode": Code(
-        "the connector cannot write so",
-        "Not every destination can append, upsert and replace.",
-        "Use one of the modes that the message lists."),
-    "output.key": Code(
-        "nothing says which rows are replaced",
-        "`upsert` needs the `key` whose last row stays, `replace` needs the columns `by` which old rows go.",
-        "Add `key: [...]` or `by: [...]`."),
     "output.type": Code(
         "a column that no table holds",
         "Tables store neither intervals nor times of day, and a timestamp without a zone does not say when something was.",

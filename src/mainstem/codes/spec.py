@@ -137,18 +137,6 @@ PAGES = {
         "no step key",
         "A step says what it does with one key, like `check:` or `window:`.",
         "Add one of the keys listed."),
-    "spec.from": Code(
-        "an input that is not there or not clear",
-        "`from` names the source or step that is read. It may be left out only where the step before is clear.",
-        "Write `from: NAME`; the names that exist are listed."),
-    "spec.cycle": Code(
-        "steps that read each other in a circle",
-        "Following `from` leads back to the same step; rows could never get in.",
-        "Break the circle: one of the steps must read a source."),
-    "spec.column": Code(
-        "a column that is not declared",
-        "A key, time or mode refers to a column that the declaration does not have, or that has an unfit type.",
-        "Take the suggestion, or declare the column."),
     "spec.format": Code(
         "a format that does not fit",
         "A source or table must say how its bytes are written, an output may only where its sink leaves the choice.",

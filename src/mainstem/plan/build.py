@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
 from mainstem import plugs
+from mainstem.columns import ANY
 from mainstem.errors import SpecError
-from mainstem.plan import legs, notes
-from mainstem.plan.fingerprint import fingerprints
-from mainstem.plan.reads import growing, plain, read
-from mainstem.plan.words import Dedupe, Fold, Latest, Limits, Node, Over, Plan, Read, Session, Table, Whole, Window, Write
+from mainstem.plan import legs, sql
+from mainstem.plan.assembly import assemble
+from mainstem.plan.reads import growing, no_column, read
+from mainstem.plan.report import Findings
+from mainstem.plan.words import Dedupe, Fold, Latest, Node, Over, Plan, Read, Session, Sql, Whole, Window
 from mainstem.plan.writes import write
-from mainstem.spec.pipeline import Output, Pipeline, Step
-from mainstem.spec.problems import Problem, suggest
+from mainstem.spec.pipeline import Output, Pipeline, Source, Step, Table
+from mainstem.spec.problems import Path, Problem, suggest
 
 _JUDGING = (Window, Session, Dedupe, Over)
 
@@ -30,8 +31,11 @@ class Built:
 
 
 def build(pipeline: Pipeline, binder: plugs.Binder) -> Built:
-    """The plan of a pipeline. Pure: the same pipeline gives the same plan, byte for byte."""
-    return _Building(pipeline, binder).run()
+    """The plan of a pipeline. Pure: the same pipeline gives the same plan, byte for byte.
+
+    Of a pipeline with broken parts there is no plan, but every problem that is not a consequence of these parts.
+    """
+    return _Building(pipeline, sql.OpenBinder(binder), Findings(pipeline.marks, pipeline.broken)).run()
 
 
 @dataclass
@@ -46,8 +50,11 @@ class _Lowering:
     tables: Mapping[str, plugs.Input]
     binder: plugs.Binder
 
-    def key(self, table: str) -> tuple[str, ...]:
+    def key(self, table: str) -> tuple[str, ...] | None:
         return self.building.keys[table]
+
+    def sure(self, *keys: str) -> bool:
+        return self.building.sure(self.step, keys)
 
     def problem(
         self,
@@ -62,93 +69,92 @@ class _Lowering:
         start: tuple[str | int, ...] = ("steps", self.step.name)
         if not at or at[0] not in self.siblings:
             start = (*start, self.step.kind)
-        self.building.problem(code, what, (*start, *at), why=why, fix=fix, spot=spot)
+        self.building.found.report(code, what, (*start, *at), why=why, fix=fix, spot=spot)
 
 
 @dataclass
 class _Building:
     pipeline: Pipeline
     binder: plugs.Binder
+    found: Findings
     nodes: dict[str, Node] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    failed: set[str] = field(default_factory=set)  # steps that have problems: what reads them is not judged
-    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    vague: set[str] = field(default_factory=set)  # sources of which it is not known whether they end or tell the time
+    keys: dict[str, tuple[str, ...] | None] = field(default_factory=dict)  # None: not known
     looked: dict[str, plugs.Input] = field(default_factory=dict)
     growing: dict[str, bool] = field(default_factory=dict)
     outputs: dict[str, Node] = field(default_factory=dict)
 
-    def problem(
-        self,
-        code: str,
-        what: str,
-        path: tuple[str | int, ...],
-        *,
-        why: str = "",
-        fix: str = "",
-        spot: tuple[int, int] | None = None,
-    ) -> None:
-        marks = self.pipeline.marks
-        mark = marks.within(path, *spot) if spot else marks.value(path)
-        self.problems.append(Problem(code, what, marks.file, mark.line, mark.column, why, fix, path))
-
     def run(self) -> Built:
         for source in self.pipeline.sources.values():
-            self.growing[source.name] = growing(source)
-            self.nodes[source.name] = read(source, self.problem)
+            self._source(source)
         for table in self.pipeline.tables.values():
-            self.keys[table.name] = table.key
-            self.looked[table.name] = plugs.Input(table.name, table.columns, bounded=True, judged=False, timed=False)
-            self._key(table.name, table.key, [column.name for column in table.columns])
+            self._look(table)
         for step in self._ordered():
             self._step(step)
         self._lateness()
         for output in self.pipeline.outputs.values():
             self._output(output)
-        if not self.pipeline.outputs:
-            self.problem("plan.no_output", "nothing is written", ("pipeline",), fix="add `outputs:` with the step to be stored")
-        problems = tuple(sorted(self.problems, key=lambda one: one.order))
-        return Built(None if problems else self._plan(), problems)
+        problems = tuple(sorted(self.found.problems))
+        if problems or self.pipeline.broken:
+            return Built(None, problems)
+        return Built(assemble(self.pipeline, [*self.nodes.values(), *self.outputs.values()]), ())
 
-    def _key(self, table: str, key: Sequence[str], columns: Sequence[str]) -> None:
-        for place, name in enumerate(key):
-            if name not in columns:
-                what = f"there is no column `{name}`"
-                self.problem("plan.no_column", what, ("tables", table, "key", place), fix=suggest(name, columns))
+    def _source(self, source: Source) -> None:
+        columns = self.found.columns(("sources", source.name, "columns"), source.columns)
+        vague = self.found.hurt("sources", source.name, but="columns")
+        self.growing[source.name] = growing(source)
+        known = replace(source, columns=columns, unknown="keep" if vague else source.unknown)
+        self.nodes[source.name] = read(known, self.found.report)
+        if vague or self.found.hurt("sources", source.name, "time"):
+            self.vague.add(source.name)
+
+    def _look(self, table: Table) -> None:
+        columns = self.found.columns(("tables", table.name, "columns"), table.columns)
+        self.looked[table.name] = plugs.Input(table.name, columns, bounded=True, judged=False, timed=False)
+        for place, name in enumerate(table.key):
+            no_column(name, columns, ("tables", table.name, "key", place), self.found.report)
+        self.keys[table.name] = None if self.found.hurt("tables", table.name, but="columns") else table.key
 
     # -------------------------------------------------------------------------------------------------- steps
 
     def _ordered(self) -> Iterator[Step]:
-        """The steps, every one behind those that it reads; a problem for unknown names and for cycles."""
-        steps = self.pipeline.steps
-        wanted = {name: self._wanted(step) for name, step in steps.items()}
-        done: set[str] = set()
-        waiting = dict(steps)
+        """The steps, every one behind those that it reads; a problem for each circle, whose steps come in any order."""
+        waiting = dict(self.pipeline.steps)
+        wanted = {name: self._wanted(step) for name, step in waiting.items()}
         while waiting:
-            ready = [name for name in waiting if all(other in done or other not in waiting for other in wanted[name])]
-            if not ready:
-                circle = self._circle(waiting, wanted)
-                for name in circle:
-                    self.problem(
-                        "plan.cycle",
-                        f"`{name}` reads itself: {' -> '.join([*circle, circle[0]])}",
-                        ("steps", name, "from"),
-                        why="rows would go round for ever",
-                        fix="let one of them read something else",
-                    )
-                self.failed |= set(waiting)
-                return
-            for name in ready:
-                done.add(name)
+            ready = [name for name in waiting if not any(other in waiting for other in wanted[name])]
+            for name in ready or self._circle(waiting, wanted):
                 yield waiting.pop(name)
 
+    def _circle(self, waiting: Mapping[str, Step], wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
+        path: list[str] = [next(iter(waiting))]
+        while (following := next(name for name in wanted[path[-1]] if name in waiting)) not in path:
+            path.append(following)
+        circle = path[path.index(following) :]
+        first = next(name for name in waiting if name in circle)
+        at = circle.index(first)
+        circle = [*circle[at:], *circle[:at]]
+        self.found.report(
+            "plan.cycle",
+            f"`{first}` reads itself",
+            ("steps", first, "from"),
+            why=" reads ".join(f"`{name}`" for name in [*circle, first]),
+            fix="let one of them read a source",
+        )
+        return circle
+
     def _wanted(self, step: Step) -> tuple[str, ...]:
-        kind = plugs.find("steps", step.kind)
+        kind = self._kind(step)
         looks = tuple(kind.looks(step.options)) if hasattr(kind, "looks") else ()
         return (*self._inputs(step, kind), *(name for name in looks if name in self.pipeline.steps))
 
+    def _kind(self, step: Step) -> Any:
+        """The class of a step; None where nothing can be understood of it."""
+        return plugs.find("steps", step.kind) if step.options is not None else None
+
     def _inputs(self, step: Step, kind: Any) -> tuple[str, ...]:
         """The inputs of a step: as written, else those that the step itself can name, else the step before."""
-        if hasattr(kind, "reads") and ("steps", step.name, "from") not in self.pipeline.marks.keys:
+        if hasattr(kind, "reads") and (("steps", step.name, "from") not in self.pipeline.marks.keys or not any(step.inputs)):
             try:
                 named = [name for name in kind.reads(step.options) if name in self.pipeline.sources or name in self.pipeline.steps]
             except SpecError:
@@ -157,60 +163,93 @@ class _Building:
                 return tuple(named)
         return step.inputs
 
-    def _circle(self, waiting: Mapping[str, Step], wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
-        path: list[str] = [next(iter(waiting))]
-        while True:
-            following = next(name for name in wanted[path[-1]] if name in waiting)
-            if following in path:
-                return path[path.index(following) :]
-            path.append(following)
-
     def _step(self, step: Step) -> None:
-        kind = plugs.find("steps", step.kind)
+        kind = self._kind(step)
         names = self._inputs(step, kind)
-        known = {**self.pipeline.sources, **self.pipeline.steps}
-        for name in names:
-            if name not in known:
-                table = (
-                    f"`{name}` is a table: look it up with `lookup: {{table: {name}, ...}}`" if name in self.pipeline.tables else ""
-                )
-                self.problem(
-                    "plan.unknown_input",
-                    f"there is no source or step `{name}`",
-                    ("steps", step.name, "from"),
-                    fix=table or suggest(name, known),
-                )
-                self.failed.add(step.name)
-        if step.name in self.failed or any(name in self.failed for name in names):
-            self.failed.add(step.name)
-            return
-        before = len(self.problems)
-        lowering = _Lowering(
-            self, step, tuple(kind.siblings), step.name, tuple(self.input(name) for name in names), self.looked, self.binder
-        )
-        try:
-            given = kind.lower(step.options, step.siblings, lowering)
-        except SpecError as error:
-            lowering.problem(error.code, error.what, why=error.why, fix=error.fix, spot=getattr(error, "spot", None))
-            given = []
-        if len(self.problems) > before or not given:
-            self.failed.add(step.name)
+        here: Path = ("steps", step.name, "from")
+        for place, name in enumerate(names):
+            self._known(name, (*here, place) if (*here, place) in self.pipeline.marks.values else here)
+        if not names and kind is not None and not hasattr(kind, "reads"):
+            self._unfed(step)
+            names = ("",)
+        inputs = tuple(self.input(name) for name in names)
+        lowering = _Lowering(self, step, tuple(getattr(kind, "siblings", ())), step.name, inputs, self.looked, self.binder)
+        before = len(self.found.problems)
+        given = self._lowered(step, kind, lowering)
+        sure = len(self.found.problems) == before and not self.found.hurt("steps", step.name)
+        if not given or not sure or any(name not in self.nodes for name in names):
+            self._guess(step, kind, lowering, given)
             return
         for node in legs.apart(self.nodes, given):
             self.nodes[node.name] = node
         last = self.nodes[step.name]
         if isinstance(last.word, Fold) and isinstance(last.word.body, Latest):
-            self.keys[step.name] = last.word.by
-            self.looked = {**self.looked, step.name: plugs.Input(step.name, last.columns, bounded=False, judged=False, timed=False)}
+            self._lookable(last, last.word.by)
+
+    def _lowered(self, step: Step, kind: Any, lowering: _Lowering) -> Sequence[Node]:
+        try:
+            return kind.lower(step.options, step.siblings, lowering) if kind is not None else ()
+        except SpecError as error:
+            lowering.problem(error.code, error.what, why=error.why, fix=error.fix, spot=getattr(error, "spot", None))
+            return ()
+
+    def _guess(self, step: Step, kind: Any, lowering: _Lowering, given: Sequence[Node]) -> None:
+        """Stand in for a step with problems, so that what reads it can be judged as far as its columns are known."""
+        known = hasattr(kind, "outline") and lowering.inputs
+        typed = {column.name: column for node in given[-1:] for column in node.columns}
+        named = dict.fromkeys(kind.outline(step.options, step.siblings, lowering)) if known else (ANY,)
+        columns = tuple(typed.get(column.name, column) for column in named)
+        inputs = tuple(one.name for one in lowering.inputs if one.name in self.nodes)
+        self.nodes[step.name] = Node(name=step.name, step=step.name, word=Sql(branches=()), inputs=inputs, columns=columns)
+        self._lookable(self.nodes[step.name], None)
+
+    def sure(self, step: Step, keys: Sequence[str]) -> bool:
+        """Whether these keys of a step are as the user wants them (`plugs.Lowering.sure`)."""
+        siblings = plugs.find("steps", step.kind).siblings
+        known = [*siblings, "from", *(field.alias or name for name, field in getattr(type(step.options), "model_fields", {}).items())]
+        if any(key in siblings and key not in step.siblings for key in keys):
+            return False
+        for bad in self.found.within("steps", step.name):
+            key = str(bad[3] if bad[2:3] == (step.kind,) and len(bad) > 3 else bad[2] if len(bad) > 2 else step.kind)
+            meant = [key] if key in known else difflib.get_close_matches(key, known, 1)
+            if not meant or meant[0] in keys:
+                return False
+        return True
+
+    def _lookable(self, node: Node, key: tuple[str, ...] | None) -> None:
+        self.keys[node.name] = key
+        self.looked = {**self.looked, node.name: plugs.Input(node.name, node.columns, bounded=False, judged=False, timed=False)}
+
+    def _unfed(self, step: Step) -> None:
+        self.found.report(
+            "plan.no_input",
+            f"`{step.name}` does not say what it reads",
+            ("steps", step.name),
+            why=f"there are {len(self.pipeline.sources)} sources: {', '.join(self.pipeline.sources)}",
+            fix="add `from: NAME`",
+        )
+
+    def _known(self, name: str, path: Path) -> None:
+        known = (*self.pipeline.sources, *self.pipeline.steps)
+        if name in known or not name:
+            return
+        if name in self.pipeline.tables:
+            what = f"`{name}` is a table: it is looked at, not consumed"
+            fix = f"use `lookup: {{table: {name}, ...}}` or a join in SQL, or declare it under `sources:`"
+        else:
+            what, fix = f"there is no source or step `{name}`", suggest(name, known)
+        self.found.report("plan.unknown_input", what, path, fix=fix)
 
     def input(self, name: str) -> plugs.Input:
-        """What a step may know of what it reads."""
-        sources = list(self._sources(name))
+        """What a step may know of what it reads; where something is not known, it is as the step wants it."""
+        if name not in self.nodes:
+            return plugs.Input(name or "input", (ANY,), bounded=True, judged=True, timed=True)
+        times = {one: self._read(one).time for one in self._sources(name) if one not in self.vague}
         return plugs.Input(
             name,
             self.nodes[name].columns,
-            bounded=all(not self.growing[one] or ((time := self._read(one).time) is not None and time.complete) for one in sources),
-            judged=all((time := self._read(one).time) is not None and time.lateness is not None for one in sources),
+            bounded=all(not self.growing[one] or (time is not None and time.complete) for one, time in times.items()),
+            judged=all(time is not None and time.lateness is not None for time in times.values()),
             timed=self._timed(name),
         )
 
@@ -229,7 +268,7 @@ class _Building:
     def _timed(self, name: str) -> bool:
         node = self.nodes[name]
         if isinstance(node.word, Read):
-            return node.word.time is not None
+            return node.word.time is not None or name in self.vague
         if isinstance(node.word, Fold) and isinstance(node.word.body, Whole):
             return False
         return all(self._timed(parent) for parent in node.inputs)
@@ -245,7 +284,7 @@ class _Building:
                 if source in told or not self.growing[source] or time is None or time.lateness is not None or time.complete:
                     continue
                 told.add(source)
-                self.problem(
+                self.found.report(
                     "time.lateness",
                     f"`{source}` can grow and does not say how late a row may be",
                     ("sources", source, "time"),
@@ -256,79 +295,7 @@ class _Building:
     # ------------------------------------------------------------------------------------------------ outputs
 
     def _output(self, output: Output) -> None:
-        known = (*self.pipeline.sources, *self.pipeline.steps)
-        if output.input not in known:
-            path = ("outputs", output.name, "from")
-            self.problem(
-                "plan.unknown_input", f"there is no source or step `{output.input}`", path, fix=suggest(output.input, known)
-            )
-        elif output.input not in self.failed:
-            columns = self.nodes[output.input].columns
-            self.outputs[output.name] = write(output, columns, self.outputs.values(), self.problem)
-
-    # --------------------------------------------------------------------------------------------------- plan
-
-    def _plan(self) -> Plan:
-        every = [*self.nodes.values(), *self.outputs.values()]
-        used, looked = self._used(every)
-        nodes, origins = legs.numbered([node for node in every if node.name in used])
-        tables = tuple(self._table(name) for name in self.looked if name in looked)
-        limits = self.pipeline.limits
-        unread = [name for name in (*self.pipeline.sources, *self.pipeline.steps) if name not in used]
-        unread += [name for name in self.pipeline.tables if name not in looked]
-        plan = Plan(
-            pipeline=self.pipeline.name,
-            nodes=tuple(nodes),
-            tables=tables,
-            origins=origins,
-            legs=legs.legs(nodes, origins),
-            limits=Limits(share=limits.share, rows=limits.rows, then=limits.then) if limits else Limits(),
-            description=self.pipeline.description,
-            owner=self.pipeline.owner,
-            prints=fingerprints(nodes, tables),
-        )
-        return msgspec.structs.replace(
-            plan, notes=(*(f"nobody reads `{name}`: it is not run" for name in unread), *notes.notes(plan))
-        )
-
-    def _used(self, nodes: Sequence[Node]) -> tuple[set[str], set[str]]:
-        """The nodes from which an output can be reached, and the tables that they look at."""
-        known = {node.name: node for node in nodes}
-        used: set[str] = set()
-        looked: set[str] = set()
-        waiting = [node.name for node in nodes if isinstance(node.word, Write)]
-        while waiting:
-            name = waiting.pop()
-            if name in used:
-                continue
-            used.add(name)
-            waiting += known[name].inputs
-            for table in notes.tables_of(known[name]):
-                looked.add(table)
-                if table in self.nodes:
-                    waiting.append(table)
-        return used, looked
-
-    def _table(self, name: str) -> Table:
-        if name not in self.pipeline.tables:
-            return Table(
-                name=name,
-                source="",
-                options={},
-                format="",
-                format_options={},
-                key=self.keys[name],
-                columns=plain(self.looked[name].columns),
-                latest=name,
-            )
-        table = self.pipeline.tables[name]
-        return Table(
-            name=name,
-            source=table.place.kind,
-            options=dict(table.place.raw),
-            format=table.format.kind if table.format else "",
-            format_options=dict(table.format.raw) if table.format else {},
-            key=table.key,
-            columns=table.columns,
-            refresh=table.refresh,
-        )
+        self._known(output.input, ("outputs", output.name, "from"))
+        node = self.nodes.get(output.input)
+        columns = node.columns if node else (ANY,)
+        self.outputs[output.name] = write(output, columns, self.outputs.values(), self.found.report)

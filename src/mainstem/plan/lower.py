@@ -14,11 +14,13 @@ from mainstem.plugs import Input, Lowering
 
 @contextlib.contextmanager
 def reporting(lowering: Lowering, *at: str | int) -> Iterator[None]:
-    """Report a SpecError raised inside as a problem at this path of the step, and go on behind the block."""
+    """Report a SpecError raised inside, with its `others`, as problems at this path of the step, and go on behind the block."""
     try:
         yield
-    except SpecError as error:
-        lowering.problem(error.code, error.what, at=at, why=error.why, fix=error.fix, spot=getattr(error, "spot", None))
+    except SpecError as first:
+        for error in (first, *first.others):
+            place = (error.key,) if error.key else at
+            lowering.problem(error.code, error.what, at=place, why=error.why, fix=error.fix, spot=getattr(error, "spot", None))
 
 
 def single(lowering: Lowering) -> Input | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mainstem.columns import Column, Columns, Type
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.plan.report import Report
 from mainstem.plan.words import Node, Read, Time
 from mainstem.spec.pipeline import Source
-from mainstem.spec.problems import suggest
+from mainstem.spec.problems import Path, suggest
 
 EXTRA = Column("_extra", Type("json"))
 
@@ -50,12 +50,18 @@ def plain(columns: Columns) -> Columns:
     return tuple(Column(column.name, column.type, column.required, column.unit, column.description) for column in columns)
 
 
+def no_column(name: str, columns: Columns, path: Path, report: Report, code: str = "plan.no_column", of: str = "") -> None:
+    """A problem if the columns do not have this one."""
+    known = [column.name for column in columns]
+    if name not in known and ANY not in columns:
+        report(code, f"there is no column `{name}`" + (f" in `{of}`" if of else ""), path, fix=suggest(name, known))
+
+
 def _check_time(source: Source, name: str, report: Report) -> None:
     path = ("sources", source.name, "time", "column")
     found = next((column for column in source.columns if column.name == name), None)
     if found is None:
-        known = [column.name for column in source.columns]
-        report("time.no_column", f"there is no column `{name}`", path, fix=suggest(name, known))
-    elif found.type.name != "timestamp":
+        no_column(name, source.columns, path, report, "time.no_column")
+    elif found.type.name != "timestamp" and found.type != UNKNOWN:
         what = f"`{name}` is {found.type}, and event time is a timestamp"
         report("time.type", what, path, fix=f"declare it `{name}: timestamp!`, with `format:` or `zone:` if its text needs them")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mainstem import plugs
 from mainstem.columns import Columns
+from mainstem.plan.reads import no_column
 from mainstem.plan.report import Report
 from mainstem.plan.words import Node, Write
 from mainstem.spec.pipeline import Output
-from mainstem.spec.problems import suggest
 
 _UNSTORABLE = {
     "null": "has no type",
@@ -22,12 +21,9 @@ _UNSTORABLE = {
 def write(output: Output, columns: Columns, others: Iterable[Node], report: Report) -> Node:
     """The node of an output; what stands against it is reported."""
     path = ("outputs", output.name)
-    place = (*path, output.place.kind)
-    key = _replaced(output, columns, report)
-    modes = plugs.find("sinks", output.place.kind).modes
-    if output.mode not in modes:
-        what = f"`{output.place.kind}` cannot {output.mode}"
-        report("output.mode", what, (*place, "mode"), why=f"it can {', '.join(modes)}", fix=f"write `mode: {modes[0]}`")
+    said, key = ("by", output.by) if output.mode == "replace" else ("key", output.key)
+    for place, name in enumerate(key):
+        no_column(name, columns, (*path, output.place.kind, said, place), report, of=output.input)
     for column in columns:
         if column.type.name in _UNSTORABLE:
             local = column.type.name == "timestamp_local"
@@ -56,17 +52,3 @@ def write(output: Output, columns: Columns, others: Iterable[Node], report: Repo
     )
     return Node(name=f"{output.name}/output", step=output.name, word=word, inputs=(output.input,), columns=columns)
 
-
-def _replaced(output: Output, columns: Columns, report: Report) -> tuple[str, ...]:
-    """The columns by which rows are replaced."""
-    word, key = ("by", output.by) if output.mode == "replace" else ("key", output.key)
-    path = ("outputs", output.name, output.place.kind)
-    known = [column.name for column in columns]
-    if output.mode != "append" and not key:
-        why = "nothing says which rows the new ones take the place of"
-        report("output.key", f"`mode: {output.mode}` needs `{word}`", (*path, "mode"), why=why, fix=f"add `{word}: [...]`")
-    for place, name in enumerate(key):
-        if name not in known:
-            what = f"there is no column `{name}` in `{output.input}`"
-            report("plan.no_column", what, (*path, word, place), fix=suggest(name, known))
-    return key

@@ -50,7 +50,7 @@ def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[M
         # of a union, the members that the value was never meant for are silent if another one had something to say
         if any((*path, *where) == place[:len(path) + len(where)] for place, _ in found):
             continue
-        here = _at(data, where)
+        here = at(data, where)
         what = f"{_name(path, where)} must be {' or '.join(dict.fromkeys(shapes))}, not {_shown(here)}"
         problem = _mapping_by_colon(here, (*path, *where), marks) or marks.problem("spec.value", what, (*path, *where))
         found[(*path, *where), what] = problem
@@ -127,9 +127,11 @@ def locate(data: Any, loc: Sequence[Any], *, absent: bool = False) -> Path:
     return tuple(path)
 
 
-def _at(data: Any, where: Path) -> Any:
+def at(data: Any, where: Path) -> Any:
+    """The value at a path, None where there is none."""
     for part in where:
-        data = data[part]
+        there = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data))
+        data = data[part] if there else None
     return data
 
 
@@ -150,9 +152,14 @@ def _name(path: Path, where: Path) -> str:
 # What may stand at a place is asked of the JSON schema: it is made on the way of an error only, and knows unions and lists.
 
 
-def _schemas(kind: Any, where: Path) -> list[dict[str, Any]]:
+@functools.lru_cache(maxsize=256)
+def _whole(kind: Any) -> dict[str, Any]:
+    return adapter(kind).json_schema(by_alias=True)
+
+
+def schemas(kind: Any, where: Path) -> list[dict[str, Any]]:
     """The schemas that may apply at a path."""
-    whole = adapter(kind).json_schema(by_alias=True)
+    whole = _whole(kind)
     definitions = whole.get("$defs", {})
 
     def unfold(schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -174,16 +181,16 @@ def _schemas(kind: Any, where: Path) -> list[dict[str, Any]]:
 
 
 def _keys(kind: Any, where: Path) -> list[str]:
-    return sorted({key for schema in _schemas(kind, where) for key in schema.get("properties", {})})
+    return sorted({key for schema in schemas(kind, where) for key in schema.get("properties", {})})
 
 
 def _about(kind: Any, where: Path) -> str:
-    return next((str(schema["description"]) for schema in _property(kind, where) if "description" in schema), "")
+    return next((str(schema["description"]) for schema in properties(kind, where) if "description" in schema), "")
 
 
 def _example(kind: Any, where: Path, verb: str = "add") -> str:
     """What may be written, taken from the model: its few words, its example, else the key alone."""
-    for schema in _property(kind, where):
+    for schema in properties(kind, where):
         words = [f"`{where[-1]}: {word}`" for word in (*schema.get("enum", ()), *schema.get("examples", ())[:1])
                  if isinstance(word, str | int)]
         if words:
@@ -191,5 +198,6 @@ def _example(kind: Any, where: Path, verb: str = "add") -> str:
     return f"{verb} `{where[-1]}: ...`"
 
 
-def _property(kind: Any, where: Path) -> list[dict[str, Any]]:
-    return [schema["properties"][where[-1]] for schema in _schemas(kind, where[:-1]) if where[-1] in schema.get("properties", {})]
+def properties(kind: Any, where: Path) -> list[dict[str, Any]]:
+    """What the models say of the key at the end of a path."""
+    return [schema["properties"][where[-1]] for schema in schemas(kind, where[:-1]) if where[-1] in schema.get("properties", {})]

@@ -11,6 +11,7 @@ from mainstem.errors import MainstemError, SpecError
 from mainstem.spec import closed
 from mainstem.spec.pipeline import Plugged
 from mainstem.spec.problems import Marks, Path, Problem, suggest
+from mainstem.spec.salvage import salvage
 from mainstem.spec.tree import Broken
 
 _WHAT = {"sources": "connector", "sinks": "connector", "steps": "step", "formats": "format"}
@@ -27,10 +28,10 @@ class Desk:
         self.problems.append(self.marks.problem(code, what, path, why=why, fix=fix, at_key=at_key))
 
     def take(self, kind: Any, data: Any, path: Path) -> Any:
-        """`data` as `kind`, None after telling what is wrong."""
+        """`data` as `kind`; after telling what is wrong, as much of it as can be understood, or None."""
         value, problems = closed.validate(kind, data, path, self.marks)
         self.problems += problems
-        return value
+        return salvage(kind, data) if problems else value
 
 
 def fields(model: Any) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ def fields(model: Any) -> tuple[str, ...]:
 
 
 def entry(desk: Desk, written: Any, group: str, data: Any, path: Path) -> tuple[Any, str | None, dict[str, Any]]:
-    """One entry of a section cut in its fixed part (a `written`, None if wrong), its plug's kind, and the keys beside it."""
+    """One entry of a section cut in its fixed part (a `written`, None if hopeless), its plug's kind, and the keys beside it."""
     if not isinstance(data, dict):
         if not isinstance(data, Broken):
             desk.tell("spec.value", f"`{path[-1]}` must be a mapping", path,
@@ -90,12 +91,11 @@ def plug(desk: Desk, group: str, kind: str, path: Path) -> Any:
     return None
 
 
-def plugged(desk: Desk, group: str, kind: str, raw: Any, path: Path) -> Plugged | None:
+def plugged(desk: Desk, group: str, kind: str, raw: Any, path: Path) -> Plugged:
     """A connector or format with validated options."""
     found = plug(desk, group, kind, path)
     raw = {} if raw is None else raw
-    options = desk.take(found.Options, raw, path) if found else None
-    return Plugged(kind, options, raw) if options is not None else None
+    return Plugged(kind, desk.take(found.Options, raw, path) if found else None, raw if isinstance(raw, dict) else {})
 
 
 def shape(desk: Desk, data: Any, path: Path) -> Plugged | None:

@@ -10,23 +10,29 @@ from pathlib import Path as File
 from typing import Any
 
 from mainstem.errors import SpecError
-from mainstem.spec import closed, names, sections, tree
+from mainstem.spec import names, sections, tree
 from mainstem.spec.desk import Desk
 from mainstem.spec.interpolate import interpolate
 from mainstem.spec.pipeline import Limits, Pipeline, Step
-from mainstem.spec.problems import Marks, Path, Problem, suggest
+from mainstem.spec.problems import Marks, Path, Problem
 from mainstem.spec.written import PipelineWritten
 
 VERSION = 1
+_NAMES = ("spec.name", "spec.reserved_name")      # what is called so may be right
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came out of a file: the pipeline, or the problems why there is none."""
+    """What came out of a file: what can be understood of it, and every problem with how it is written."""
 
-    pipeline: Pipeline | None
+    draft: Pipeline | None                # None: nothing can be understood
     problems: tuple[Problem, ...]
     marks: Marks
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        """The pipeline; None if there is any problem."""
+        return None if self.problems else self.draft
 
 
 def load(path: str | os.PathLike[str], *, environ: Mapping[str, str]) -> Loaded:
@@ -72,7 +78,8 @@ def loads(text: str, *, file: str = "<text>", environ: Mapping[str, str] | None 
     pipeline = _pipeline(desk, data, file)
     problems = [*desk.problems[:before], *(found for found in desk.problems[before:] if not _follows(found.path, broken))]
     found = tuple(sorted(dict.fromkeys(problems)))
-    return Loaded(None if found else pipeline, found, read.marks)
+    hurt = {*broken, *(problem.path for problem in found if problem.path and problem.code not in _NAMES)}
+    return Loaded(replace(pipeline, broken=frozenset(hurt)) if pipeline else None, found, read.marks)
 
 
 def _follows(path: Path, broken: Iterable[Path]) -> bool:
@@ -87,10 +94,9 @@ def _pipeline(desk: Desk, data: dict[str, Any], file: str) -> Pipeline | None:
                   why=f"this is version {VERSION}", fix=f"write `version: {VERSION}`")
         return None
     sent = {key: {} if value is None and key in ("tables", "steps") else value for key, value in data.items()}
-    top, problems = closed.validate(PipelineWritten, sent, (), desk.marks)
-    desk.problems += problems
+    top = desk.take(PipelineWritten, sent, ())
     name = data.get("pipeline")
-    if isinstance(name, str) and not any(problem.path == ("pipeline",) for problem in problems) and name in names.RESERVED:
+    if isinstance(name, str) and name in names.RESERVED:
         desk.problems += filter(None, [names.thing(name, ("pipeline",), desk.marks)])
 
     def section(key: str) -> dict[str, Any]:
@@ -103,70 +109,13 @@ def _pipeline(desk: Desk, data: dict[str, Any], file: str) -> Pipeline | None:
     desk.problems += names.shared({key: written[key] for key in ("sources", "tables", "steps")}, desk.marks)
     sources = {name: sections.source(desk, name, value) for name, value in written["sources"].items()}
     tables = {name: sections.table(desk, name, value) for name, value in written["tables"].items()}
-    steps = _steps(desk, written)
-    outputs = {name: sections.output(desk, name, value) for name, value in written["outputs"].items()}
-    for name, value in written["outputs"].items():
-        if isinstance(value, dict) and isinstance(value.get("from"), str):
-            _known_input(desk, value["from"], written, ("outputs", name, "from"))
-    if top is None or desk.problems:
-        return None
-    limits = Limits(top.limits.quarantine, top.limits.rows, top.limits.then) if top.limits else None
-    return Pipeline(top.version, top.pipeline, top.description, top.owner, sources, tables, steps, outputs,  # type: ignore[arg-type]
-                    limits, file, desk.marks)
-
-
-def _steps(desk: Desk, written: Mapping[str, dict[str, Any]]) -> dict[str, Step | None]:
-    """All steps with their inputs: those named, or the one that is clear."""
-    found: dict[str, Step | None] = {}
-    inputs: dict[str, tuple[str, ...]] = {}
-    before: str | None = next(iter(written["sources"])) if len(written["sources"]) == 1 else None
+    steps: dict[str, Step] = {}
+    before = tuple(sources) if len(sources) == 1 else ()
     for name, value in written["steps"].items():
-        path: Path = ("steps", name)
-        step, named = sections.step(desk, name, value)
-        if named is None and before is None and isinstance(value, dict) and "from" not in value and written["sources"]:
-            desk.tell("spec.from", f"`{name}` does not say what it reads", path, at_key=True,
-                      why=f"there are {len(written['sources'])} sources: {', '.join(written['sources'])}", fix="add `from: NAME`")
-        for place, wanted in enumerate(named or ()):
-            one = isinstance(value["from"], str)
-            _known_input(desk, wanted, written, (*path, "from") if one else (*path, "from", place))
-        if named is not None and not named:
-            desk.tell("spec.from", f"`{name}` reads nothing", (*path, "from"), fix="name a source or a step")
-        inputs[name] = named if named is not None else ((before,) if before else ())
-        found[name] = replace(step, inputs=inputs[name]) if step else None
-        before = name
-    _cycles(desk, inputs)
-    return found
-
-
-def _known_input(desk: Desk, name: str, written: Mapping[str, dict[str, Any]], path: Path) -> None:
-    known = [*written["sources"], *written["steps"]]
-    if name in known:
-        return
-    if name in written["tables"]:
-        desk.tell("spec.from", f"`{name}` is a table: it is looked at, not consumed", path,
-                  fix=f"use `lookup: {{table: {name}, ...}}` or a join in SQL, or declare it under `sources:`")
-    else:
-        desk.tell("spec.from", f"there is no source or step `{name}`", path, fix=suggest(name, known))
-
-
-def _cycles(desk: Desk, inputs: Mapping[str, tuple[str, ...]]) -> None:
-    """Tell each circle once, at the first of its steps."""
-    done: set[str] = set()
-    for start in inputs:
-        trail = [start]
-        stack = [iter(inputs[start])]
-        while stack:
-            name = next(stack[-1], None)
-            if name is None:
-                done.add(trail.pop())
-                stack.pop()
-            elif name in trail:
-                circle = trail[trail.index(name):]
-                first = next(step for step in inputs if step in circle)
-                at = circle.index(first)
-                circle = [*circle[at:], *circle[:at]]
-                desk.tell("spec.cycle", f"`{first}` reads itself", ("steps", first, "from"), at_key=True,
-                          why=" reads ".join(f"`{step}`" for step in [*circle, first]), fix="let one of them read a source")
-            elif name in inputs and name not in done:
-                trail.append(name)
-                stack.append(iter(inputs[name]))
+        steps[name] = sections.step(desk, name, value, before)
+        before = (name,)
+    outputs = {name: sections.output(desk, name, value) for name, value in written["outputs"].items()}
+    limits = Limits(top.limits.quarantine, top.limits.rows, top.limits.then) if top and top.limits else None
+    said = {key: str(data.get(key, "")) for key in ("pipeline", "description", "owner")}
+    return Pipeline(VERSION, said["pipeline"], said["description"], said["owner"], sources, tables, steps, outputs, limits, file,
+                    desk.marks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainstem.columns import Columns
-from mainstem.spec.problems import Marks
+from mainstem.spec.problems import Marks, Path
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Step:
     name: str
     inputs: tuple[str, ...]
     kind: str
-    options: Any                          # as the step's Options validates it
+    options: Any                          # as the step's Options validates it; None where nothing of it can be understood
     raw: Any                              # as written
     siblings: Mapping[str, Any] = field(default_factory=dict)    # the keys beside the kind that were written
 
@@ -93,7 +93,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One pipeline file, complete and free of problems. Mappings keep the order of the file."""
+    """One pipeline file. Mappings keep the order of the file.
+
+    With `broken` parts it is a draft: what is wrong is left out, and there is no plan of it.
+    """
 
     version: int
     name: str
@@ -106,3 +109,4 @@ class Pipeline:
     limits: Limits | None
     file: str
     marks: Marks
+    broken: frozenset[Path] = frozenset()

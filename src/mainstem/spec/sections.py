@@ -1,22 +1,27 @@
-"""The sections of a pipeline file, one entry at a time: sources, tables, steps, outputs, and the columns they declare."""
+"""The sections of a pipeline file, one entry at a time: sources, tables, steps, outputs, and the columns they declare.
+
+Of an entry with mistakes comes what can be understood. A name that is not known is empty, as is the kind of a plug.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mainstem import plugs
-from mainstem.columns import Column, Columns, parse_type
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, parse_type
 from mainstem.spec import names
 from mainstem.spec.desk import Desk, entry, fields, left_over, part, plug, plugged, shape
 from mainstem.spec.pipeline import Output, Plugged, Source, Step, Table, Time
-from mainstem.spec.problems import Path, suggest
+from mainstem.spec.problems import Path
 from mainstem.spec.tree import Broken
 from mainstem.spec.written import ColumnWritten, ModeWritten, OutputWritten, SourceWritten, StepWritten, TableWritten
 
+NO_PLUG = Plugged("", None, {})
+
 
 def columns(desk: Desk, data: Mapping[str, Any], path: Path) -> Columns:
-    """The declared columns; those that are wrong are told and left out."""
+    """The declared columns; those that are wrong are told and have an unknown type. Without a declaration: any."""
     desk.problems += names.clashing(data, path, desk.marks)
     found = []
     for name, written in data.items():
@@ -30,35 +35,29 @@ def columns(desk: Desk, data: Mapping[str, Any], path: Path) -> Columns:
             except ValueError as error:
                 what, _, fix = str(error).partition("; ")
                 desk.tell("spec.value", f"`{name}`: {what}", here, fix=fix)
+                found.append(Column(name, UNKNOWN))
         elif isinstance(written, dict):
             if long := desk.take(ColumnWritten, written, here):
                 said = long.model_dump(exclude={"type", "null"})
                 found.append(Column(name, parse_type(long.type), null=tuple(long.null), **said))
-        elif not isinstance(written, Broken):
-            desk.tell("spec.value", f"`{name}` has no type", here, fix=f"write `{name}: string`, or `{{type: string, ...}}`")
-    return tuple(found)
+        else:
+            if not isinstance(written, Broken):
+                desk.tell("spec.value", f"`{name}` has no type", here, fix=f"write `{name}: string`, or `{{type: string, ...}}`")
+            found.append(Column(name, UNKNOWN))
+    return tuple(found) or (ANY,)
 
 
-def known_columns(desk: Desk, wanted: Sequence[str], declared: Mapping[str, Any], path: Path, what: str) -> None:
-    """Every one of `wanted` must be declared."""
-    for place, name in enumerate(wanted):
-        if name not in declared:
-            desk.tell("spec.column", f"`{name}` is not a column", (*path, place), why=f"{what} names it",
-                      fix=suggest(name, declared))
-
-
-def source(desk: Desk, name: str, data: Any) -> Source | None:
+def source(desk: Desk, name: str, data: Any) -> Source:
     """One source."""
     path: Path = ("sources", name)
     written, kind, beside = entry(desk, SourceWritten, "sources", data, path)
     left_over(desk, beside, (*fields(SourceWritten), *plugs.kinds("sources")), path)
     place = plugged(desk, "sources", kind, data[kind], (*path, kind)) if kind else None
     declared = columns(desk, part(data, "columns"), (*path, "columns"))
-    event_time(desk, part(data, "time").get("column"), declared, part(data, "columns"), path)
     form = needed_format(desk, data, place, path)
-    if written is None or place is None:
-        return None
-    return Source(name, place, form, declared, _time(written), written.unknown, written.missing)
+    if written is None:
+        return Source(name, place or NO_PLUG, form, declared)
+    return Source(name, place or NO_PLUG, form, declared, _time(written), written.unknown, written.missing)
 
 
 def needed_format(desk: Desk, data: Any, place: Plugged | None, path: Path) -> Plugged | None:
@@ -71,18 +70,6 @@ def needed_format(desk: Desk, data: Any, place: Plugged | None, path: Path) -> P
     return None
 
 
-def event_time(desk: Desk, name: Any, declared: Columns, written: Mapping[str, Any], path: Path) -> None:
-    """The column of the event time is declared, as a timestamp."""
-    known = {column.name: column for column in declared}
-    if not isinstance(name, str):
-        return
-    if name not in written:
-        desk.tell("spec.column", f"`{name}` is not a column of `{path[-1]}`", (*path, "time", "column"), fix=suggest(name, written))
-    elif name in known and known[name].type.name != "timestamp":
-        desk.tell("spec.column", f"`{name}` is a {known[name].type}, event time must be a timestamp", (*path, "time", "column"),
-                  fix=f"declare `{name}: timestamp!`")
-
-
 def _time(written: SourceWritten) -> Time | None:
     time = written.time
     if time is None:
@@ -92,47 +79,42 @@ def _time(written: SourceWritten) -> Time | None:
                 time.complete, time.partition)
 
 
-def table(desk: Desk, name: str, data: Any) -> Table | None:
+def table(desk: Desk, name: str, data: Any) -> Table:
     """One table."""
     path: Path = ("tables", name)
     written, kind, beside = entry(desk, TableWritten, "sources", data, path)
     left_over(desk, beside, (*fields(TableWritten), *plugs.kinds("sources")), path)
     place = plugged(desk, "sources", kind, data[kind], (*path, kind)) if kind else None
     declared = columns(desk, part(data, "columns"), (*path, "columns"))
-    if written is not None:
-        known_columns(desk, written.key, written.columns, (*path, "key"), "`key`")
     form = needed_format(desk, data, place, path)
-    if written is None or place is None:
-        return None
-    return Table(name, place, form, tuple(written.key), declared, written.refresh)
+    if written is None:
+        return Table(name, place or NO_PLUG, form, (), declared)
+    return Table(name, place or NO_PLUG, form, tuple(written.key), declared, written.refresh)
 
 
-def step(desk: Desk, name: str, data: Any) -> tuple[Step | None, tuple[str, ...] | None]:
-    """One step and the inputs it names (None: it names none)."""
+def step(desk: Desk, name: str, data: Any, before: tuple[str, ...]) -> Step:
+    """One step; it reads what was `before` if it does not say what."""
     path: Path = ("steps", name)
     written, kind, beside = entry(desk, StepWritten, "steps", data, path)
-    inputs = tuple(written.from_) if written is not None and written.from_ is not None else None
-    if kind is None:
-        return None, inputs
-    found = plug(desk, "steps", kind, (*path, kind))
-    if found is None:
-        return None, inputs
+    found = plug(desk, "steps", kind, (*path, kind)) if kind is not None else None
     siblings = tuple(getattr(found, "siblings", ()))
-    left_over(desk, {key: value for key, value in beside.items() if key not in siblings},
-              (*fields(StepWritten), *siblings, *plugs.kinds("steps")), path)
-    said = {key: beside[key] for key in siblings if key in beside}
-    for key, value in said.items():
-        desk.take(str, value, (*path, key))
+    strange = {key: value for key, value in beside.items() if key not in siblings}
+    inputs: tuple[str, ...] = before
+    if written is not None and written.from_ is not None:
+        inputs = tuple(written.from_)
+    elif strange or not isinstance(data, dict) or "from" in data:
+        inputs = ("",)
+    if found is None or kind is None:
+        return Step(name, inputs, "", None, None)
+    left_over(desk, strange, (*fields(StepWritten), *siblings, *plugs.kinds("steps")), path)
+    said = {key: desk.take(str, beside[key], (*path, key)) for key in siblings if key in beside}
     raw = data[kind]
     bare = raw is None and isinstance(found.Options, type)        # `latest:` with nothing behind it: all defaults
-    before = len(desk.problems)
     options = desk.take(found.Options, {} if bare else raw, (*path, kind))
-    if len(desk.problems) > before or written is None:
-        return None, inputs
-    return Step(name, inputs or (), kind, options, {} if bare else raw, said), inputs
+    return Step(name, inputs, kind, options, {} if bare else raw, {key: text for key, text in said.items() if text is not None})
 
 
-def output(desk: Desk, name: str, data: Any) -> Output | None:
+def output(desk: Desk, name: str, data: Any) -> Output:
     """One output. `mode`, `key` and `by` are cut out of the connector's mapping."""
     path: Path = ("outputs", name)
     written, kind, beside = entry(desk, OutputWritten, "sinks", data, path)
@@ -142,24 +124,22 @@ def output(desk: Desk, name: str, data: Any) -> Output | None:
                   fix=f"write `{kind}: {{..., {key}: ...}}`")
     left_over(desk, {key: value for key, value in beside.items() if key not in misplaced},
               (*fields(OutputWritten), *plugs.kinds("sinks")), path)
-    if kind is None:
-        return None
+    given = written.from_ if written is not None else ""
+    if kind is None or (sink := plug(desk, "sinks", kind, (*path, kind))) is None:
+        form = shape(desk, written.format, (*path, "format")) if written is not None and written.format is not None else None
+        return Output(name, given, NO_PLUG, format=form)
     raw = {} if data[kind] is None else data[kind]
     here = (*path, kind)
-    sink = plug(desk, "sinks", kind, here)
-    if sink is None or not isinstance(raw, dict):
-        return desk.take(sink.Options, raw, here) and None if sink else None
+    if not isinstance(raw, dict):
+        return Output(name, given, Plugged(kind, desk.take(sink.Options, raw, here), {}))
     own = {key: value for key, value in raw.items() if key not in fields(ModeWritten) or key in fields(sink.Options)}
+    before = len(desk.problems)
     mode = desk.take(ModeWritten, {key: raw[key] for key in fields(ModeWritten) if key in raw}, here)
-    options = desk.take(sink.Options, own, here)
-    if mode is not None:
+    if len(desk.problems) == before:
         _mode(desk, sink, mode, here)
-    if written is None:
-        return None
-    form = _output_format(desk, sink, written, path)
-    if options is None or mode is None:
-        return None
-    return Output(name, written.from_, Plugged(kind, options, own), mode.mode, tuple(mode.key), tuple(mode.by), form)
+    options = desk.take(sink.Options, own, here)
+    form = _output_format(desk, sink, written, path) if written is not None else None
+    return Output(name, given, Plugged(kind, options, own), mode.mode, tuple(mode.key), tuple(mode.by), form)
 
 
 def _mode(desk: Desk, sink: Any, mode: ModeWritten, path: Path) -> None:

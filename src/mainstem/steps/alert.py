@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from mainstem import plugs
-from mainstem.columns import Column, Type
+from mainstem.columns import ANY, Column, Columns, Type
 from mainstem.plan import sql
 from mainstem.plan.lower import kept, keys, project, relation, reporting, single, timed
 from mainstem.plan.words import Alert as AlertBody
@@ -51,14 +51,21 @@ class Alert:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
+    def outline(options: AlertOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        if not lowering.sure("by", "values"):
+            return (ANY,)
+        columns = lowering.inputs[0].columns
+        by, values = ([sql.key_column(name, columns) for name in names] for names in (options.by, options.values))
+        return (*by, *_MADE, *values)
+
+    @staticmethod
     def lower(options: AlertOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         source = single(lowering)
         if source is None:
             return []
-        by = keys(lowering, source, options.by, "by")
-        values = keys(lowering, source, options.values, "values")
-        if not timed(lowering, source) or by is None or values is None:
-            return []
+        by = keys(lowering, source, options.by, "by") or ()
+        values = keys(lowering, source, options.values, "values") or ()
+        timed(lowering, source)
         name = lowering.name
         made = {column.name.lower() for column in _MADE}
         for column in (*by, *values):
@@ -70,37 +77,37 @@ class Alert:
                     fix="rename it in a `sql` step before",
                 )
                 return []
+        fires = over = ""
         with reporting(lowering, "when"):
             ((_, fires, _),) = sql.computed([("when", options.when)], relation(source), lowering.binder, "boolean")
+        with reporting(lowering, "clear"):
             over = f"NOT ({fires})"
             if options.clear:
-                with reporting(lowering, "clear"):
-                    ((_, over, _),) = sql.computed([("clear", options.clear)], relation(source), lowering.binder, "boolean")
-            carried = (*by, *(column for column in values if column not in by))
-            items = [*kept(carried), ("_when", f"CAST(({fires}) AS BOOLEAN)"), ("_clear", f"CAST(({over}) AS BOOLEAN)")]
-            asked = Node(
-                name=f"{name}/conditions",
-                step=name,
-                inputs=(source.name,),
-                columns=(*carried, Column("_when", _BOOLEAN), Column("_clear", _BOOLEAN)),
-                word=SqlWord(branches=(Branch(input=source.name, query=project(source.name, items)),)),
-            )
-            body = AlertBody(
-                rule=name,
-                hold=options.hold,
-                severity=options.severity,
-                notify=options.notify,
-                values=tuple(column.name for column in values),
-            )
-            columns = (*by, *_MADE, *(column for column in values if column not in by))
-            fold = Node(
-                name=name,
-                step=name,
-                inputs=(asked.name,),
-                columns=columns,
-                word=Fold(
-                    body=body, by=tuple(column.name for column in by), needs=(tuple(column.name for column in asked.columns),)
-                ),
-            )
-            return [asked, fold]
-        return []
+                ((_, over, _),) = sql.computed([("clear", options.clear)], relation(source), lowering.binder, "boolean")
+        if not fires:
+            return []
+        carried = (*by, *(column for column in values if column not in by))
+        items = [*kept(carried), ("_when", f"CAST(({fires}) AS BOOLEAN)"), ("_clear", f"CAST(({over}) AS BOOLEAN)")]
+        asked = Node(
+            name=f"{name}/conditions",
+            step=name,
+            inputs=(source.name,),
+            columns=(*carried, Column("_when", _BOOLEAN), Column("_clear", _BOOLEAN)),
+            word=SqlWord(branches=(Branch(input=source.name, query=project(source.name, items)),)),
+        )
+        body = AlertBody(
+            rule=name,
+            hold=options.hold,
+            severity=options.severity,
+            notify=options.notify,
+            values=tuple(column.name for column in values),
+        )
+        needs = (tuple(column.name for column in asked.columns),)
+        fold = Node(
+            name=name,
+            step=name,
+            inputs=(asked.name,),
+            columns=(*by, *_MADE, *(column for column in values if column not in by)),
+            word=Fold(body=body, by=tuple(column.name for column in by), needs=needs),
+        )
+        return [asked, fold]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from mainstem import plugs
-from mainstem.columns import Column, Type
+from mainstem.columns import Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan import sql
 from mainstem.plan.lower import relation, reporting, single
@@ -51,6 +51,10 @@ class Check:
     kind: ClassVar[str] = "check"
     Options: ClassVar[Any] = list[str | RuleOptions]
     siblings: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def outline(_options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        return (*lowering.inputs[0].columns, FLAGS)
 
     @staticmethod
     def lower(options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:

@@ -42,6 +42,10 @@ class Clean:
     siblings: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
+    def outline(_options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        return (*lowering.inputs[0].columns, CHANGES)
+
+    @staticmethod
     def lower(options: list[CleanRule], _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         source = single(lowering)
         if source is None:

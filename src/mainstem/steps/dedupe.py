@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import plugs
+from mainstem.columns import Columns
 from mainstem.plan.lower import keys, single, timed
 from mainstem.plan.words import Dedupe as DedupeBody
 from mainstem.plan.words import Fold, Node
@@ -28,6 +29,10 @@ class Dedupe:
     kind: ClassVar[str] = "dedupe"
     Options: ClassVar[Any] = DedupeOptions
     siblings: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def outline(_options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        return lowering.inputs[0].columns
 
     @staticmethod
     def lower(options: DedupeOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:

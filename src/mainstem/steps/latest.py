@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from mainstem import plugs
+from mainstem.columns import Columns
 from mainstem.plan.lower import keys, single
 from mainstem.plan.words import Fold, Node
 from mainstem.plan.words import Latest as LatestBody
@@ -26,6 +27,10 @@ class Latest:
     kind: ClassVar[str] = "latest"
     Options: ClassVar[Any] = LatestOptions
     siblings: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def outline(_options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        return lowering.inputs[0].columns
 
     @staticmethod
     def lower(options: LatestOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:

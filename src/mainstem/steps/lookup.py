@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import plugs
-from mainstem.columns import Column, Type
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan import sql
 from mainstem.plan.lower import reporting, single
@@ -48,11 +48,19 @@ class Lookup:
         return (options.table,)
 
     @staticmethod
+    def outline(options: LookupOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        rows = lowering.inputs[0]
+        known = options.take and lowering.sure("table", "take", "prefix") and options.table in lowering.tables
+        taken = _taken(options, rows, lowering.tables[options.table], lowering) if known else None
+        return (*rows.columns, *((ANY,) if taken is None else (column for _, column in taken)))
+
+    @staticmethod
     def lower(options: LookupOptions, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         rows = single(lowering)
         if rows is None:
             return []
-        if options.table not in lowering.tables:
+        table = lowering.tables.get(options.table)
+        if table is None:
             known = ", ".join(lowering.tables) or "none"
             lowering.problem(
                 "lookup.unknown_table",
@@ -61,10 +69,9 @@ class Lookup:
                 why=f"tables are: {known}",
                 fix="declare it under `tables:`; a stream is made one by a `latest` step",
             )
-            return []
-        table = lowering.tables[options.table]
+            table = plugs.Input(options.table, (ANY,), bounded=True, judged=False, timed=False)
         pairs = _keys(options, rows, table, lowering)
-        taken = None if pairs is None else _taken(options, rows, table, lowering)
+        taken = _taken(options, rows, table, lowering) if pairs is not None or options.take else None
         if pairs is None or taken is None:
             return []
         name, left, right = lowering.name, quote(rows.name), quote(options.table)
@@ -104,8 +111,9 @@ def _pairs(given: tuple[str, ...] | dict[str, str]) -> list[tuple[str, str]]:
 def _keys(options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowering: plugs.Lowering) -> list[tuple[str, str]] | None:
     """(column here, column there) of the key; None after a problem."""
     found: list[tuple[str, str]] = []
-    with reporting(lowering, "on"):
-        for here, there in _pairs(options.on):
+    wanted = _pairs(options.on)
+    for place, (here, there) in enumerate(wanted):
+        with reporting(lowering, "on", here if isinstance(options.on, dict) else place):
             mine, its = sql.key_column(here, rows.columns), sql.key_column(there, table.columns)
             if mine.type.name in ("float", "double") or its.type.name in ("float", "double"):
                 raise SpecError(
@@ -114,7 +122,8 @@ def _keys(options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowerin
                     why="equal numbers may differ in their last digit, and NaN equals NaN",
                     fix="declare it decimal(p,s) or string",
                 )
-            if mine.type != its.type and not (mine.type.integer and its.type.integer):
+            alike = mine.type == its.type or (mine.type.integer and its.type.integer)
+            if not alike and UNKNOWN not in (mine.type, its.type):
                 raise SpecError(
                     "lookup.types",
                     f"`{here}` is {mine.type} here and `{there}` is {its.type} in `{options.table}`",
@@ -122,11 +131,14 @@ def _keys(options: LookupOptions, rows: plugs.Input, table: plugs.Input, lowerin
                     fix="declare both alike",
                 )
             found.append((mine.name, its.name))
+    if len(found) < len(wanted):
+        return None
+    with reporting(lowering, "on"):
         if not found:
             raise SpecError("step.key", "`on` names no column", fix="write `on: [key]`")
-        key = lowering.key(options.table)
-        missing = [name for name in key if name not in [there for _, there in found]]
-        if not options.many and (missing or not key):
+        key = None if ANY in table.columns else lowering.key(options.table)
+        missing = [name for name in key or () if name not in [there for _, there in found]]
+        if not options.many and (missing or key == ()):
             why = f"{', '.join(missing)} is not compared" if missing else f"`{options.table}` declares no `key:`"
             raise SpecError(
                 "lookup.many",
@@ -144,12 +156,12 @@ def _taken(
     """(column there, column as it is called here); None after a problem."""
     compared = {there for _, there in _pairs(options.on)}
     wanted = _pairs(options.take) or [(column.name, column.name) for column in table.columns if column.name not in compared]
-    with reporting(lowering, "take"):
-        taken: list[tuple[str, Column]] = []
-        names = {column.name.lower() for column in rows.columns}
-        for here, there in wanted:
+    taken: list[tuple[str, Column]] = []
+    names = {column.name.lower() for column in rows.columns if column != ANY}
+    for place, (here, there) in enumerate(wanted):
+        with reporting(lowering, "take", *([here if isinstance(options.take, dict) else place] if options.take else [])):
             its = sql.key_column(there, table.columns)
-            name = options.prefix + here
+            name = here if its == ANY else options.prefix + here
             if name.lower() in names:
                 raise SpecError(
                     "step.clash",
@@ -158,5 +170,4 @@ def _taken(
                 )
             names.add(name.lower())
             taken.append((its.name, Column(name, its.type, unit=its.unit, description=its.description)))
-        return taken
-    return None
+    return taken if len(taken) == len(wanted) else None

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import plugs
+from mainstem.columns import ANY, Columns
 from mainstem.errors import SpecError
 from mainstem.plan import sql
 from mainstem.plan.lower import keys, reporting, single, timed
@@ -34,15 +35,20 @@ class Over:
     siblings: ClassVar[tuple[str, ...]] = ("select",)
 
     @staticmethod
+    def outline(_options: OverOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        rows = sql.Relation("rows", lowering.inputs[0].columns)
+        made = sql.outline(f"SELECT {siblings['select']}", rows, lowering.binder) if lowering.sure("select") else (ANY,)
+        return (*rows.columns, *made)
+
+    @staticmethod
     def lower(options: OverOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         source = single(lowering)
         if source is None:
             return []
         if options.range <= 0:
             lowering.problem("step.duration", "a range must last some time", at=("range",), fix="write `range: 24h`")
-        by = keys(lowering, source, options.by, "by")
-        if not timed(lowering, source) or by is None:
-            return []
+        by = keys(lowering, source, options.by, "by") or ()
+        timed(lowering, source)
         names = tuple(column.name for column in by)
         with reporting(lowering, "select"):
             if not siblings.get("select"):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import plugs
-from mainstem.columns import Column, Type
+from mainstem.columns import ANY, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan import sql
 from mainstem.plan.lower import keys, relation, reporting, single, timed, where
@@ -36,15 +36,23 @@ class Session:
     siblings: ClassVar[tuple[str, ...]] = ("select", "where", "having")
 
     @staticmethod
+    def outline(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        if not lowering.sure("by", "select"):
+            return (ANY,)
+        rows = sql.Relation("rows", (*lowering.inputs[0].columns, *_FIXED))
+        by = [sql.key_column(name, rows.columns) for name in options.by]
+        made = sql.outline(f"SELECT {siblings['select']}", rows, lowering.binder)
+        return (*by, Column("session_id", Type("string")), *_FIXED, *made)
+
+    @staticmethod
     def lower(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
         source = single(lowering)
         if source is None:
             return []
         if options.gap <= 0:
             lowering.problem("step.duration", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
-        by = keys(lowering, source, options.by, "by")
-        if not timed(lowering, source) or by is None:
-            return []
+        by = keys(lowering, source, options.by, "by") or ()
+        timed(lowering, source)
         name, rows = lowering.name, source.name
         nodes: list[Node] = []
         if siblings.get("where"):

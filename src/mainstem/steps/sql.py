@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from mainstem import plugs
+from mainstem.columns import ANY, Columns
 from mainstem.plan import sql
 from mainstem.plan.lower import reporting
 from mainstem.plan.words import Fold, Node, Whole
@@ -35,6 +36,14 @@ class Sql:
     def reads(options: Any) -> tuple[str, ...]:
         """The relations that the query names: its inputs where `from` is not written."""
         return sql.relations(options if isinstance(options, str) else options.query)
+
+    @staticmethod
+    def outline(options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
+        if not lowering.sure("query"):
+            return (ANY,)
+        first = lowering.inputs[0]
+        rows = sql.Relation(first.name, first.columns if len(lowering.inputs) == 1 else (ANY,))
+        return sql.outline(options if isinstance(options, str) else options.query, rows, lowering.binder)
 
     @staticmethod
     def lower(options: Any, _siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:

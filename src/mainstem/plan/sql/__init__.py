@@ -8,6 +8,7 @@
 | fromclause | what a SELECT reads, and that no join multiplies rows |
 | identity | the hidden column of rows made out of one row |
 | lineage | which columns a query's columns are made of |
+| types | types of queries, left open where something is not known |
 | rowlocal | SQL over an endless stream, and the gate before it |
 | exprs | expression lists of windows, sessions, rolling columns; conditions |
 | held | SQL over bounded input that looks across rows, and by which keys it can be cut |
@@ -20,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
-    from mainstem.plan.sql.fromclause import Across
     from mainstem.plan.sql.held import Held, asked, relations, renamed, whole
     from mainstem.plan.sql.identity import child, numbered, renumbered
     from mainstem.plan.sql.lineage import sources
     from mainstem.plan.sql.names import literal, quote
     from mainstem.plan.sql.rowlocal import Rows, refuse_type, row_local
     from mainstem.plan.sql.scope import AT_COLUMN, Relation
-    from mainstem.plan.sql.text import AT
+    from mainstem.plan.sql.text import AT, Across
+    from mainstem.plan.sql.types import OpenBinder, outline
 
 __all__ = [
     "AT",
@@ -35,6 +36,7 @@ __all__ = [
     "HAVING",
     "Across",
     "Held",
+    "OpenBinder",
     "Query",
     "Relation",
     "Rows",
@@ -45,6 +47,7 @@ __all__ = [
     "key_column",
     "literal",
     "numbered",
+    "outline",
     "pick",
     "quote",
     "reads",
@@ -70,7 +73,6 @@ _HOMES = {
         "reads",
         "rolling",
     ),
-    "fromclause": ("Across",),
     "identity": (
         "child",
         "numbered",
@@ -90,7 +92,8 @@ _HOMES = {
         "AT_COLUMN",
         "Relation",
     ),
-    "text": ("AT",),
+    "text": ("AT", "Across"),
+    "types": ("OpenBinder", "outline"),
     "held": (
         "Held",
         "asked",

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from mainstem.columns import Column, Columns, Type
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, is_star, output_name
+from mainstem.plan.sql.types import Items, typed
 from mainstem.plugs import Binder
 
 ROWS = "rows"
 HAVING = "_having"
-Items = Sequence[tuple[str, exp.Expression]]
 _ARRIVAL = ("t", "o", "p", "n", "c")
 
 
@@ -48,11 +48,16 @@ def grouped(
     scope = Scope()
     scope.add(ROWS, Relation(ROWS, (*columns, *fixed)))
     keys = [key_column(name, columns) for name in by]
-    items = _items(select, scope)
+    with text.gathering() as part:
+        with part():
+            items = _items(select, scope)
+        with part("having"):
+            condition = _condition(having, scope)
     free = {name.lower() for name in (*(key.name for key in keys), *(column.name for column in fixed))}
-    condition = _condition(having, scope)
-    for name, tree in [*items, *([("having", condition)] if condition is not None else [])]:
-        _only_aggregates(name, tree, free)
+    with text.gathering() as part:
+        for name, tree in [*items, *([("having", condition)] if condition is not None else [])]:
+            with part("having" if tree is condition else ""):
+                _only_aggregates(name, tree, free)
     fixed_names = [column.name for column in fixed]
     group = [f"{text.quote(ROWS)}.{text.quote(name)}" for name in (*(key.name for key in keys), *fixed_names)]
     head = [(key.name, f"{text.quote(ROWS)}.{text.quote(key.name)}") for key in keys]
@@ -110,11 +115,13 @@ def computed(items: Sequence[tuple[str, str]], input: Relation, binder: Binder, 
     """Expressions over one row, as (name, DuckDB SQL, type); `want` names the type that each must have."""
     scope = Scope()
     scope.add(input.name, input)
-    trees = [(name, _bare(text.safe(checked(text.predicate(sql), scope)), scope)) for name, sql in items]
+    with text.gathering() as part:
+        trees = [(name, checked(text.predicate(sql, part), scope)) for name, sql in items]
+    trees = [(name, _bare(text.safe(tree), scope)) for name, tree in trees]
     shown = ", ".join(f"{text.render(tree)} AS {text.quote(str(place))}" for place, (_, tree) in enumerate(trees))
     found = binder.describe(f"SELECT {shown} FROM {text.quote(input.name)}", {input.name: input.columns})
     for (name, tree), column in zip(trees, found, strict=True):
-        if want and column.type.name not in (want, "null"):
+        if want and column.type.name not in (want, "null", "unknown"):
             raise SpecError(
                 "sql.not_boolean" if want == "boolean" else "sql.type",
                 f"`{text.render(tree).replace(chr(34), '')}` is {column.type}, not {want}",
@@ -136,6 +143,8 @@ def key_column(name: str, columns: Columns) -> Column:
     for column in columns:
         if column.name.lower() == name.lower():
             return column
+    if ANY in columns:
+        return Column(name, UNKNOWN)
     raise unknown(name, [column.name for column in columns])
 
 
@@ -145,40 +154,44 @@ def pick(columns: Columns, names: Sequence[str]) -> Columns:
 
 
 def _items(select: str, scope: Scope) -> list[tuple[str, exp.Expression]]:
-    items = []
-    for item in text.expressions(select):
-        if is_star(item):
-            raise SpecError(
-                "sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n"
-            )
-        items.append((output_name(item, scope), item.unalias()))
-    known = []
-    for name, tree in items:
-        known.append((name, checked(inline(tree, scope), scope)))
-        scope.aliases.setdefault(name.lower(), known[-1][1])
-        beyond = (
-            known[-1][1].find(exp.Window)
-            or known[-1][1].find(exp.Explode)
-            or next((node for node in known[-1][1].walk() if text.is_ranking(node)), None)
-        )
-        if beyond is not None:
-            what = "unnest" if isinstance(beyond, exp.Explode) else "OVER"
-            raise SpecError(
-                "sql.beyond",
-                f"{what} in the select of this step",
-                why="its answer would depend on which groups end together",
-                fix="make it a `sql` or `over` step after this one",
-            )
+    known: list[tuple[str, exp.Expression]] = []
+    with text.gathering() as part:
+        for item in text.expressions(select, part):
+            with part():
+                if is_star(item):
+                    raise SpecError(
+                        "sql.star", "a star in the select of this step", fix="write the expressions: avg(x) AS x, count(*) AS n"
+                    )
+                name, tree = output_name(item, scope), inline(item.unalias(), scope)
+                with part():
+                    _within(checked(tree, scope))
+                scope.aliases.setdefault(name.lower(), tree)
+                known.append((name, tree))
     return known
+
+
+def _within(tree: exp.Expression) -> None:
+    """SpecError for what looks beyond the group."""
+    ranking = next((node for node in tree.walk() if text.is_ranking(node)), None)
+    beyond = tree.find(exp.Window) or tree.find(exp.Explode) or ranking
+    if beyond is not None:
+        what = "unnest" if isinstance(beyond, exp.Explode) else "OVER"
+        raise SpecError(
+            "sql.beyond",
+            f"{what} in the select of this step",
+            why="its answer would depend on which groups end together",
+            fix="make it a `sql` or `over` step after this one",
+        )
 
 
 def _condition(having: str, scope: Scope) -> exp.Expression | None:
     if not having:
         return None
-    found = text.expressions(having)
-    if len(found) != 1:
-        raise SpecError("sql.predicate", "one condition is wanted in `having`", fix="join conditions with AND")
-    return checked(inline(found[0].unalias(), scope), scope)
+    with text.gathering() as part:
+        found = text.expressions(having, part)
+        if len(found) != 1:
+            raise SpecError("sql.predicate", "one condition is wanted in `having`", fix="join conditions with AND")
+        return checked(inline(found[0].unalias(), scope), scope)
 
 
 def _only_aggregates(name: str, tree: exp.Expression, free: set[str]) -> None:
@@ -236,7 +249,7 @@ def _by_arrival(argument: exp.Expression, arrival: Sequence[exp.Expression]) -> 
 
 
 def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str]) -> tuple[str, ...]:
-    read = {name.lower() for name in by}
+    read = {ANY.name, *(name.lower() for name in by)}
     for tree in trees:
         for node in columns_in(tree):
             read |= {part.name.lower() for part in node.parts[:2]}
@@ -245,7 +258,7 @@ def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str])
 
 def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns, Items]:
     """The query with every type settled, its columns, and what its select has become."""
-    described = binder.describe(query(body), {ROWS: inputs})
+    described = typed(query, body, {ROWS: inputs}, binder)
     wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]
     if wide:
         body = [(name, text.cast(tree, "BIGINT") if place + head in wide else tree) for place, (name, tree) in enumerate(body)]

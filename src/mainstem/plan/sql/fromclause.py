@@ -13,10 +13,6 @@ from mainstem.plan.sql import text
 from mainstem.plan.sql.scope import Relation, Scope, checked, columns_in
 
 
-class Across(SpecError):
-    """It looks across rows: fine over bounded input read whole, refused on a stream."""
-
-
 class From:
     """What a SELECT reads: resolved, with every join known to be N:1. Raises SpecError or Across otherwise."""
 
@@ -50,7 +46,7 @@ class From:
 
     def _relation(self, tree: exp.Expression) -> Relation:
         if isinstance(tree, exp.Subquery):
-            raise Across("sql.subquery", "a query inside the query", fix="make the inner query a step of its own")
+            raise text.Across("sql.subquery", "a query inside the query", fix="make the inner query a step of its own")
         if not isinstance(tree, exp.Table) or not isinstance(tree.this, exp.Identifier):
             raise SpecError(
                 "sql.not_a_relation",
@@ -85,7 +81,7 @@ class From:
                 if relation.name == self.input
                 else f"joins two streams, `{self.input}` and `{relation.name}`"
             )
-            raise Across(
+            raise text.Across(
                 "sql.stream_join",
                 f"the query {what}",
                 why="their rows come at different times",
@@ -107,8 +103,8 @@ class From:
             )
         alias = join.this.alias_or_name
         keys = self._keys(join, alias, relation)
-        missing = [name for name in relation.key if name.lower() not in keys]
-        if missing or not relation.key:
+        missing = [name for name in relation.key or () if name.lower() not in keys]
+        if missing or relation.key == ():
             raise SpecError(
                 "sql.many",
                 f"the join to `{relation.name}` is not on its full key",

@@ -32,7 +32,7 @@ class Held:
 
 def relations(query: str) -> tuple[str, ...]:
     """The relations that a query of a pipeline names, without those that it makes itself."""
-    return _relations(text.parse(query))
+    return tuple(dict.fromkeys(name for tree in text.read(query) for name in _relations(tree)))
 
 
 def asked(query: str) -> tuple[str, ...]:

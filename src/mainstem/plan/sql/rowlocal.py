@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from mainstem.columns import Column, Columns, Type
+from mainstem.columns import ANY, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
-from mainstem.plan.sql.fromclause import Across, From, joined
+from mainstem.plan.sql.fromclause import From, joined
 from mainstem.plan.sql.identity import child
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, checked, columns_in, inline, projections
+from mainstem.plan.sql.text import Across
+from mainstem.plan.sql.types import typed
 from mainstem.plan.words import Branch
 from mainstem.plugs import Binder
 
@@ -51,16 +53,19 @@ def row_local(query: str, inputs: Sequence[Relation], tables: Mapping[str, Relat
 
     `parents` is the name that a node gets which filters rows before they are remade (`Rows.before`).
     """
-    tree = text.parse(query)
-    selects, by_name = _members(tree)
     known = {one.name.lower(): one for one in inputs}
     looked = {name.lower(): one for name, one in tables.items()}
     pieces: list[_Piece] = []
-    for select in selects:
-        names = [name for name, _ in pieces[0].items] if pieces and not by_name else []
-        pieces.append(_Piece(select, known, looked, names))
+    with text.gathering() as part:
+        selects, by_name = _members(text.parse(query, part))
+        for select in selects:
+            names = [name for name, _ in pieces[0].items] if pieces and not by_name else []
+            with part():
+                pieces.append(_Piece(select, known, looked, names))
     for piece in pieces:
         piece.describe(binder)
+    if len(pieces) > 1 and any(column == ANY for piece in pieces for column in piece.types):
+        return Rows((), (ANY,))  # what is not known cannot be aligned
     columns = _align(pieces, by_name, binder)
     for column in columns:
         refuse_type(column)
@@ -118,9 +123,12 @@ class _Piece:
         scope = self.reads.scope
         text.no_subquery(select)
         text.safe(select)
-        self.items = [(name, checked(tree, scope)) for name, tree in projections(select, scope, names)]
         where = select.args.get("where")
-        self.where = checked(inline(where.this, scope), scope) if where else None
+        with text.gathering() as part:
+            with part():
+                self.items = projections(select, scope, names)
+            with part():
+                self.where = checked(inline(where.this, scope), scope) if where else None
         self._across()
         self.unnests = self.reads.unnested is not None or any(tree.find(exp.Explode) for _, tree in self.items)
         self.types: Columns = ()
@@ -136,7 +144,7 @@ class _Piece:
 
     def describe(self, binder: Binder) -> None:
         """Find the types of what SELECT gives; sums over integers stay int64."""
-        described = binder.describe(self.query(self.items), self.relations())
+        described = typed(self.query, self.items, self.relations(), binder)
         self.types = tuple(self._meant(place, column) for place, column in enumerate(described) if column.name != text.AT)
         if len(self.types) != len(self.items) or any(
             node.expressions for _, tree in self.items for node in tree.find_all(exp.Explode)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mainstem.columns import Column, Columns, Type
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
 from mainstem.spec.names import RESERVED
@@ -41,7 +41,7 @@ class Relation:
     name: str
     columns: Columns
     table: bool = False  # looked at, not consumed
-    key: tuple[str, ...] = ()
+    key: tuple[str, ...] | None = ()  # None: not known
 
 
 @dataclass
@@ -54,6 +54,10 @@ class Bound:
 
     def find(self, name: str) -> Column | None:
         return next((column for column in self.relation.columns if column.name.lower() == name.lower()), None)
+
+    def suppose(self, name: str) -> Column | None:
+        """A column that may be there, in a relation of which not everything is known."""
+        return Column(name, UNKNOWN) if ANY in self.relation.columns else None
 
 
 @dataclass
@@ -84,13 +88,16 @@ class Scope:
                 return one, found
         if name.lower() in self.aliases or any(name.lower() in names for names in self.extra.values()):
             return None
+        for one in self.bound:
+            if found := one.suppose(name):
+                return one, found
         raise unknown(name, self.names()).near(node.parts[0])
 
     def names(self) -> list[str]:
         return [column.name for one in self.bound for column in one.relation.columns] + list(self.aliases)
 
     def _column(self, one: Bound, part: exp.Identifier) -> Column:
-        if found := one.find(part.name):
+        if found := one.find(part.name) or one.suppose(part.name):
             return found
         raise unknown(part.name, [column.name for column in one.relation.columns], one.relation.name).near(part)
 
@@ -133,15 +140,20 @@ def projections(select: exp.Select, scope: Scope, names: Sequence[str] = ()) -> 
     `names` are those of the first member of a UNION ALL: expressions of further members need none.
     """
     found: list[tuple[str, exp.Expression]] = []
-    for item in select.expressions:
-        if is_star(item):
-            found += _star(item, scope)
-            continue
-        named = isinstance(item, exp.Alias | exp.Column | exp.Dot)
-        name = output_name(item, scope) if named or len(found) >= len(names) else names[len(found)]
-        found.append((name, item.unalias()))
-        scope.aliases.setdefault(found[-1][0].lower(), found[-1][1])
-    distinct([name for name, _ in found])
+    with text.gathering() as part:
+        for item in select.expressions:
+            with part():
+                if is_star(item):
+                    found += [(name, checked(tree, scope)) for name, tree in _star(item, scope)]
+                    continue
+                named = isinstance(item, exp.Alias | exp.Column | exp.Dot)
+                name = output_name(item, scope) if named or len(found) >= len(names) else names[len(found)]
+                found.append((name, item.unalias()))
+                with part():
+                    checked(item, scope)
+                scope.aliases.setdefault(name.lower(), item.unalias())
+        with part():
+            distinct([name for name, _ in found])
     return found
 
 
@@ -176,7 +188,7 @@ def distinct(names: Sequence[str]) -> None:
     """SpecError if a name stands twice; tables do not tell case apart."""
     seen: set[str] = set()
     for name in names:
-        if name.lower() in seen:
+        if name.lower() in seen and name != ANY.name:
             raise SpecError(
                 "sql.duplicate_name",
                 f"two columns are called `{name}`",
@@ -238,7 +250,9 @@ def inline(tree: exp.Expression, scope: Scope) -> exp.Expression:
 
 
 def checked(tree: exp.Expression, scope: Scope) -> exp.Expression:
-    """The same tree, once every column in it is known to be there."""
-    for node in columns_in(tree):
-        scope.resolve(node)
+    """The same tree, once every column in it is known to be there; SpecError with all that are not."""
+    with text.gathering() as part:
+        for node in columns_in(tree):
+            with part():
+                scope.resolve(node)
     return tree

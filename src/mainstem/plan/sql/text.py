@@ -6,8 +6,9 @@ reserves can change the meaning of a column name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from sqlglot import exp
@@ -39,9 +40,50 @@ class SqlError(SpecError):
         return self
 
 
-def parse(text: str) -> exp.Expression:
-    """The tree of one SQL statement that has passed the gate: allowed functions, no parameters; SpecError otherwise."""
-    return _parse("\n" + text)
+class Across(SpecError):
+    """It looks across rows: fine over bounded input read whole, refused on a stream."""
+
+
+Part = Callable[..., contextlib.AbstractContextManager[Any]]
+strictly: Part = contextlib.nullcontext
+
+
+@contextlib.contextmanager
+def gathering() -> Iterator[Part]:
+    """Goes on behind every part that is wrong, and raises all SpecErrors as one at the end: the first, with the `others`.
+
+    `part("having")` says that what is wrong in it stands under this key of the step.
+    """
+    found: list[SpecError] = []
+
+    @contextlib.contextmanager
+    def part(key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except Across:
+            raise
+        except SpecError as error:
+            for one in (error, *error.others):
+                one.key = one.key or key
+                found.append(one)
+
+    try:
+        with part():
+            yield part
+    except Across:
+        if not found:
+            raise
+    if found:
+        found[0].others = tuple(found[1:])
+        raise found[0]
+
+
+def parse(text: str, part: Part = strictly) -> exp.Expression:
+    """The tree of one SQL statement that has passed the gate: allowed functions, no parameters; SpecError otherwise.
+
+    Functions that are not allowed are a `part` of what may be wrong, so that columns can be judged beside them.
+    """
+    return _parse("\n" + text, part)
 
 
 def trust(text: str) -> exp.Expression:
@@ -51,22 +93,24 @@ def trust(text: str) -> exp.Expression:
 
 def read(text: str) -> list[exp.Expression]:
     """The statements of a text that has not passed the gate; SpecError if it cannot be read."""
-    return _trees("\n" + text, gate=False)
+    return _trees("\n" + text, None)
 
 
-def _parse(text: str) -> exp.Expression:
-    trees = _trees(text, gate=True)
+def _parse(text: str, part: Part) -> exp.Expression:
+    trees = _trees(text, part)
     if len(trees) != 1:
         raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
-    _determinism(trees[0])
+    with part():
+        _determinism(trees[0])
     return trees[0]
 
 
-def _trees(text: str, gate: bool) -> list[exp.Expression]:
+def _trees(text: str, gate: Part | None) -> list[exp.Expression]:
     try:
         tokens = _DUCKDB.tokenize(text)
-        if gate:
-            _functions(tokens)
+        if gate is not None:
+            with gate():
+                _functions(tokens)
         return [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise _syntax(error) from error
@@ -76,9 +120,9 @@ def _trees(text: str, gate: bool) -> list[exp.Expression]:
         ) from error
 
 
-def expressions(text: str) -> list[exp.Expression]:
+def expressions(text: str, part: Part = strictly) -> list[exp.Expression]:
     """The trees of a list of expressions, as it stands between SELECT and FROM."""
-    tree = _parse(f"SELECT\n{text}\n")
+    tree = _parse(f"SELECT\n{text}\n", part)
     if not isinstance(tree, exp.Select) or any(value for key, value in tree.args.items() if key != "expressions"):
         raise SpecError(
             "sql.expressions",
@@ -90,9 +134,9 @@ def expressions(text: str) -> list[exp.Expression]:
     return list(tree.expressions)
 
 
-def predicate(text: str) -> exp.Expression:
+def predicate(text: str, part: Part = strictly) -> exp.Expression:
     """The tree of one expression."""
-    found = expressions(text)
+    found = expressions(text, part)
     if len(found) != 1 or isinstance(found[0], exp.Star):
         raise SpecError("sql.predicate", "one expression is wanted here", fix="join conditions with AND")
     inner = found[0].unalias()
@@ -245,17 +289,23 @@ _BEFORE_ALIAS = (*_NAME, TokenType.ALIAS, TokenType.R_PAREN, TokenType.STRING, T
 
 def _functions(tokens: list[Any]) -> None:
     """Every word before a bracket is a function that we know, or a word of the language."""
-    for place, token in enumerate(tokens[:-1]):
-        if tokens[place + 1].token_type is not TokenType.L_PAREN:
-            continue
-        name = token.text.lower()
-        if name in REFUSED and not (name == "age" and _arguments(tokens, place + 1) == 2):
-            refuse_function(name, token)
-        if name in FUNCTIONS or token.token_type not in _NAME:
-            continue
-        if place and tokens[place - 1].token_type in _BEFORE_ALIAS:
-            continue  # unnest(xs) AS u(x), * EXCLUDE (a)
-        raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
+    with gathering() as part:
+        for place, token in enumerate(tokens[1:]):
+            if token.token_type is TokenType.L_PAREN:
+                with part():
+                    _function(tokens, place)
+
+
+def _function(tokens: list[Any], place: int) -> None:
+    token = tokens[place]
+    name = token.text.lower()
+    if name in REFUSED and not (name == "age" and _arguments(tokens, place + 1) == 2):
+        refuse_function(name, token)
+    if name in FUNCTIONS or token.token_type not in _NAME:
+        return
+    if place and tokens[place - 1].token_type in _BEFORE_ALIAS:
+        return  # unnest(xs) AS u(x), * EXCLUDE (a)
+    raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
 
 
 def _arguments(tokens: list[Any], bracket: int) -> int:
