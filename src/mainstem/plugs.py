@@ -245,6 +245,8 @@ class Sink(Protocol):
     def stage(self, rows: pa.Table, name: str) -> Staged:
         """Write one data file (name unique: it has an attempt id), fsynced, invisible to readers."""
 
+    # optional `parts(file: Staged) -> Sequence[Staged]`: the data files behind a staged one that is only a list of them
+
     def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
         """Make the files visible in one step; a transaction that is already there is success."""
 

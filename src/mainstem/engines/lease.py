@@ -9,6 +9,7 @@ slept through all this cannot publish an epoch twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -76,7 +77,13 @@ class Lease:
             )
         self._number = number + 1
         self._lost = ""
-        durable.publish(self._path(self._number), self._content())
+        try:
+            durable.publish(self._path(self._number), self._content())
+        except ConcurrencyError:
+            raise
+        except BaseException:                 # it may have got its name all the same
+            self._give_back()
+            raise
         for older in range(max(1, number - 1), self._number):
             self._path(older).unlink(missing_ok=True)
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -99,10 +106,19 @@ class Lease:
         """Give the right back. The file stays, void: its number is never used again."""
         self._stop.set()
         self._renewer.join()
-        if self._newest()[0] == self._number:          # need not survive a power cut: a dead holder's lease is void anyhow
-            given_back = self._folder / f".{self._path(self._number).name}.void"
-            given_back.write_text(json.dumps(self._me | {"until": 0}))
-            given_back.replace(self._path(self._number))
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Not every disk takes it, and it need not survive a power cut: the lease of a dead holder is void anyhow."""
+        with contextlib.suppress(OSError):
+            if self._newest()[0] == self._number:
+                given_back = self._folder / f".{self._path(self._number).name}.void"
+                try:
+                    given_back.write_text(json.dumps(self._me | {"until": 0}))
+                    given_back.replace(self._path(self._number))
+                except OSError:
+                    given_back.unlink(missing_ok=True)
+                    os.truncate(self._path(self._number), 0)       # a full disk has room for this, and it says the same
 
     def _path(self, number: int) -> Path:
         return self._folder / f"lease-{number:06d}.json"

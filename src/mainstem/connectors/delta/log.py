@@ -6,6 +6,7 @@ delta-rs neither fsyncs nor refuses a repeated transaction; both are done here a
 from __future__ import annotations
 
 import bisect
+import contextlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
+_ARROW = re.compile(r"\x1b\[\d*m|↳")
+_ERRNO = re.compile(r"os error (\d+)|code: (\d+)")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint.*\.parquet$")
 
 
@@ -91,7 +94,7 @@ class Log:
         transaction was not recorded. Only for actions that hold whatever others added: not if what goes was chosen by its rows.
         An error in the middle says nothing about the outcome: the caller looks at the log again before it repeats.
         """
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.exceptions import CommitFailedError
         from deltalake.transaction import CommitProperties, PostCommitHookProperties, Transaction
 
         signals.at("durable.commit", path=str(self.root), version=snapshot.version() + 1)
@@ -100,13 +103,11 @@ class Log:
             app_transactions=[Transaction(*transaction)] if transaction else None)
         hooks = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
         try:
-            snapshot.create_write_transaction(list(actions), "append", schema, partition_by=list(partition_by),
-                                              commit_properties=properties, post_commithook_properties=hooks)
+            with asking(self.root):
+                snapshot.create_write_transaction(list(actions), "append", schema, partition_by=list(partition_by),
+                                                  commit_properties=properties, post_commithook_properties=hooks)
         except CommitFailedError:
             return False
-        except (DeltaError, OSError) as error:
-            raise TransientError("delta.commit_failed", "the table refused the commit", where=str(self.root), why=said(error),
-                                 fix="start again: it goes on; the staged rows are kept") from error
         return True
 
     def settle(self, first: int, last: int) -> None:
@@ -120,7 +121,8 @@ class Log:
     def checkpoint(self) -> None:
         """Write a checkpoint of the newest version and read the log from there on."""
         kept = self.newest()
-        kept.create_checkpoint()
+        with asking(self.root):
+            kept.create_checkpoint()
         for path in sorted(self.folder.glob(f"{kept.version():020d}.checkpoint*")):
             sync_file(path)
         sync_file(self.folder / "_last_checkpoint")
@@ -262,9 +264,25 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def asking(root: Path, code: str = "delta.commit_failed", what: str = "the table refused the commit") -> Iterator[None]:
+    """What delta-rs cannot write becomes an error with a remedy: the disk's own where it says so; a lost race stays one."""
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (DeltaError, OSError) as error:
+        if number := _ERRNO.search(str(error)):
+            raise durable.disk(OSError(int(number[1] or number[2]), said(error)), root) from error
+        raise TransientError(code, what, where=str(root), why=said(error),
+                             fix="start again: it goes on; the staged rows are kept") from error
+
+
 def said(error: Exception) -> str:
-    """What delta-rs says, without the stack of its own language."""
-    return str(error).split("\n", 1)[0][:300]
+    """What delta-rs says, in one line without its arrows and colours."""
+    return ": ".join(part for line in str(error).splitlines() if (part := _ARROW.sub("", line).strip()))[:300]
 
 
 def gone(root: Path) -> RefusedError:

@@ -21,7 +21,7 @@ from mainstem.columns import Columns
 from mainstem.connectors.delta import datafile, merge, shape
 from mainstem.connectors.delta.compact import compact
 from mainstem.connectors.delta.datafile import DataFile
-from mainstem.connectors.delta.log import Log, files_of, said
+from mainstem.connectors.delta.log import Log, asking, files_of
 from mainstem.errors import DataError, RefusedError, TransientError
 from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
 
@@ -86,7 +86,6 @@ class Delta:
 
     def _create(self) -> None:
         from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError
 
         durable.folder(self.root)
         strange = [path.name for path in self.root.iterdir() if path.name != "_delta_log" and path.suffix != ".parquet"
@@ -97,12 +96,12 @@ class Delta:
         signals.at("durable.commit", path=str(self.root), version=0)
         properties = {"delta.checkpointInterval": str(self.options.checkpoint_every)} | dict(self.options.properties)
         try:
-            DeltaTable.create(str(self.root), self.schema, mode="error", partition_by=list(self.options.partition_by),
-                              configuration=properties)
-        except (DeltaError, OSError) as error:
+            with asking(self.root, "delta.create_failed", "the table could not be made"):
+                DeltaTable.create(str(self.root), self.schema, mode="error", partition_by=list(self.options.partition_by),
+                                  configuration=properties)
+        except TransientError:
             if not self.log.exists():         # else somebody made it in the same moment
-                raise TransientError("delta.create_failed", "the table could not be made", where=str(self.root),
-                                     why=said(error), fix="look at the folder's permissions and start again") from error
+                raise
         self.log.settle(0, 0)
         durable.sync_folder(self.root)
 
@@ -130,7 +129,9 @@ class Delta:
 
         before = table.version()
         signals.at("durable.commit", path=str(self.root), version=before + 1)
-        table.alter.add_columns(Schema.from_arrow(self.schema.empty_table().select([field.name for field in fields]).schema).fields)
+        more = self.schema.empty_table().select([field.name for field in fields]).schema
+        with asking(self.root):
+            table.alter.add_columns(Schema.from_arrow(more).fields)
         self.log.settle(before + 1, self.log.newest().version())
 
     # --------------------------------------------------------------------------------------------------- stage
@@ -156,6 +157,13 @@ class Delta:
         size, sha256 = durable.write(index, lambda file: file.write(json.dumps(parts).encode()))
         durable.sync_folder(self.root)
         return Staged(str(index), sum(part["rows"] for part in parts), size, sha256)
+
+    def parts(self, file: Staged) -> Sequence[Staged]:
+        """The Parquet files behind a staged list of them."""
+        if not file.path.endswith(_PARTS):
+            return ()
+        return [Staged(str(self.root / part["file"]), part["rows"], part["bytes"], part["sha256"])
+                for part in json.loads(Path(file.path).read_bytes())]
 
     # -------------------------------------------------------------------------------------------------- commit
 
