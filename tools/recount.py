@@ -60,7 +60,7 @@ def yaml_of(path: Path) -> dict[str, Any]:
 
 def chain(work: Path) -> list[Path]:
     """The incarnations that made the present tables, oldest first: a reset goes on, anything else begins anew."""
-    born = [(json.loads(path.read_bytes()), path.parent) for path in sorted((work / "incarnations").glob("*/birth.json"))]
+    born = [(json.loads(path.read_bytes().splitlines()[0]), path.parent) for path in sorted((work / "incarnations").glob("*/birth.json"))]
     first = max((place for place, (birth, _) in enumerate(born) if birth.get("why") != "reset"), default=0)
     return [folder for _, folder in born[first:]]
 

@@ -19,6 +19,7 @@ from typing import Any
 from mainstem import plugs, signals
 from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
+from mainstem.engines import journal as journals
 from mainstem.engines import law, orders, watermark
 from mainstem.engines.contract import Engine, EpochPlan, File, Report
 from mainstem.engines.journal import Journal, Manifest, Prepared
@@ -46,6 +47,7 @@ class Epochs:
         self.fresh = fresh  # a rebuild: the first commit takes the place of everything before it
         self.site, self.engine, self.journal, self.lease, self.clock = site, engine, journal, lease, clock
         self._finished = finished
+        self._written: set[str] = set()       # files that this process staged and has not yet seen published
         self._ready = False                   # whether every destination is there and fits
         prepared, manifests = journal.epochs("prepared"), journal.epochs("manifest")
         self.head: Prepared | None = journal.prepared(prepared[-1]) if prepared else None
@@ -83,6 +85,7 @@ class Epochs:
         self._prepare()
         with self._fenced_first():
             reports = self.engine.run(self.site.plan, plan, self.site)
+        self._written |= {file.path for report in reports for file in report.files}
         signals.at("epoch.ran", epoch=plan.epoch)
         prepared = judge(self.site.plan, plan, reports, self.head)
         prepared.last = (last or plan.publish == "epoch") and not self._holds(prepared)
@@ -125,7 +128,10 @@ class Epochs:
             state=head.state,
             publish="run",
         )
-        self.plan(plan)
+        if epoch in self.journal.epochs("plan"):              # a run that died had planned it; it is closed without that
+            self._prepare()
+        else:
+            self.plan(plan)
         prepared = Prepared(
             epoch=epoch,
             incarnation=head.incarnation,
@@ -175,6 +181,7 @@ class Epochs:
         self.lease.check()
         self.journal.publish("manifest", manifest.epoch, manifest)
         self.done = manifest
+        self._written.clear()
         signals.at("epoch.finished", epoch=manifest.epoch)
         for name, progress in self.head.progress.items():
             self.site.source(name).acknowledge(progress)
@@ -207,6 +214,7 @@ class Epochs:
             fresh=fresh,
         )
         staged = [plugs.Staged(file.path, file.rows, file.bytes, file.sha256) for file in files]
+        self._intact(sink, transaction, [file for file in staged if file.path not in self._written])
         committed = sink.commit(transaction, staged)
         rows = sum(file.rows for file in files)
         if committed.rows != rows:
@@ -218,6 +226,14 @@ class Epochs:
             )
         signals.at("epoch.committed", epoch=manifest.epoch, output=name, version=committed.version)
         return {"version": committed.version, "epoch": manifest.epoch, "rows": rows, "identity": before["identity"]}
+
+    def _intact(self, sink: Any, transaction: plugs.Transaction, files: Sequence[plugs.Staged]) -> None:
+        """Files that an earlier run staged are what they were when it decided; of a commit that is there they may be gone."""
+        if files and (sink.last(transaction.app) or 0) < transaction.version:
+            for file in files:
+                journals.intact(file, self.site.work)
+                for part in sink.parts(file) if hasattr(sink, "parts") else ():
+                    journals.intact(part, self.site.work)
 
     def app(self, output: str) -> str:
         """The transaction id of an output, in its table's log."""

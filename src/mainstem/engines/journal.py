@@ -24,6 +24,7 @@ import msgspec
 from mainstem import clock, durable
 from mainstem.engines.contract import EpochPlan, File
 from mainstem.errors import Bug, RefusedError
+from mainstem.plugs import Staged
 
 _NAME = re.compile(r"^(plan|prepared|manifest)-(\d{12})\.json$")
 
@@ -92,32 +93,40 @@ class Journal:
 
     def publish(self, kind: str, epoch: int, record: Any) -> None:
         """Create the record durably; ConcurrencyError `run.fenced` if somebody did before."""
-        body = msgspec.json.encode(record)
-        durable.publish(self.path(kind, epoch), body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n")
+        durable.publish(self.path(kind, epoch), _signed(record))
 
-    def _read(self, kind: str, epoch: int, shape: Any) -> Any:
-        path = self.path(kind, epoch)
-        try:
-            body, digest = path.read_bytes().rstrip(b"\n").rsplit(b"\n", 1)
-            if hashlib.sha256(body).hexdigest().encode() != digest:
-                raise ValueError("its checksum does not match its content")
-            return msgspec.json.decode(body, type=shape)
-        except (ValueError, msgspec.MsgspecError) as error:
-            raise damaged(path, str(error)) from error
+    def birth(self) -> dict[str, str]:
+        """Its name, when and why it began, and after which one."""
+        return _read(self.folder / "birth.json", dict[str, str])  # type: ignore[no-any-return]
 
     def plan(self, epoch: int) -> EpochPlan:
-        return self._read("plan", epoch, EpochPlan)  # type: ignore[no-any-return]
+        return _read(self.path("plan", epoch), EpochPlan)  # type: ignore[no-any-return]
 
     def prepared(self, epoch: int) -> Prepared:
-        return self._read("prepared", epoch, Prepared)  # type: ignore[no-any-return]
+        return _read(self.path("prepared", epoch), Prepared)  # type: ignore[no-any-return]
 
     def manifest(self, epoch: int) -> Manifest:
-        return self._read("manifest", epoch, Manifest)  # type: ignore[no-any-return]
+        return _read(self.path("manifest", epoch), Manifest)  # type: ignore[no-any-return]
 
     def closed(self) -> str:
         """Why this incarnation is closed; empty while it lives."""
         numbers = self.epochs("prepared")
         return self.prepared(numbers[-1]).tombstone if numbers else ""
+
+
+def _signed(record: Any) -> bytes:
+    body = msgspec.json.encode(record)
+    return body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def _read(path: Path, shape: Any) -> Any:
+    try:
+        body, digest = path.read_bytes().rstrip(b"\n").rsplit(b"\n", 1)
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            raise ValueError("its checksum does not match its content")
+        return msgspec.json.decode(body, type=shape)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise damaged(path, str(error)) from error
 
 
 def damaged(path: Path, why: str) -> RefusedError:
@@ -131,7 +140,7 @@ def damaged(path: Path, why: str) -> RefusedError:
     )
 
 
-def verify(file: File, root: Path) -> Path:
+def verify(file: File | Staged, root: Path) -> Path:
     """The path of a data file that a journal lists; stops if it is gone or has another size."""
     path = root / file.path
     try:
@@ -147,6 +156,14 @@ def check_hash(path: Path, content: bytes, sha256: str) -> None:
     """Stop if the content is not what was written."""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise damaged(path, "its checksum does not match the journal")
+
+
+def intact(file: File | Staged, root: Path) -> None:
+    """Stop if a data file is not as it was written, byte for byte."""
+    path = verify(file, root)
+    with path.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
+            raise damaged(path, "its checksum does not match the journal")
 
 
 # ---------------------------------------------------------------------------------------------- incarnations
@@ -171,7 +188,7 @@ def begin(work: Path, now: int, why: str, after: str = "") -> Journal:
     name = clock.uuid7(now)
     journal = Journal(durable.folder(work / "incarnations" / name))
     record = {"incarnation": name, "born": clock.iso(now), "why": why, "after": after}
-    durable.publish(journal.folder / "birth.json", msgspec.json.encode(record))
+    durable.publish(journal.folder / "birth.json", _signed(record))
     return journal
 
 

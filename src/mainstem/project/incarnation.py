@@ -6,8 +6,7 @@ change. A crash anywhere in it is mended by the next run: what the new incarnati
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainstem import signals
 from mainstem.clock import Clock
@@ -32,19 +31,11 @@ def home_of(opened: Opened, clock: Clock, new: str, accept: str | None, lease: L
     `new` is the release that is to run; `lease` is held over all of it, so that no two runs begin one.
     Raises RefusedError `run.breaking` unless the edit is compatible or accepted.
     """
-    try:
-        home = journal.current(opened.work)
-        if home is not None and accept == "rebuild" and (prepared := home.epochs("prepared")):
-            home.prepared(prepared[-1])
-    except RefusedError as error:
-        if accept != "rebuild" or error.code != "state.damaged":
-            raise
-        journal.abandon(opened.work, "rebuild")           # what it says cannot be read, and need not be
-        home = None
+    if accept == "rebuild":
+        return _rebuilt(opened, clock, new, lease), True
+    home = journal.current(opened.work)
     if home is not None and not _whole(opened, home):
         _inherit(opened, home, new)
-    elif home is not None and accept == "rebuild":
-        home = _anew(opened, home, clock, new, "rebuild", lease)
     elif home is not None and accept == "reset" and (home.epochs("prepared") or home.epochs("plan")):
         home = _anew(opened, home, clock, new, "reset", lease)
     elif home is not None:
@@ -52,7 +43,19 @@ def home_of(opened: Opened, clock: Clock, new: str, accept: str | None, lease: L
     else:
         before = journal.incarnations(opened.work)
         home = _begin(opened, clock, new, before[-1].closed() if before else accept or "first run", before)
-    return home, _birth(home)["why"].startswith("rebuild") and not home.epochs("manifest")
+    return home, home.birth()["why"].startswith("rebuild") and not home.epochs("manifest")
+
+
+def _rebuilt(opened: Opened, clock: Clock, new: str, lease: Lease) -> Journal:
+    """A new incarnation that reads everything again; the old one is closed, also if what it says cannot be read any more."""
+    try:
+        if (home := journal.current(opened.work)) is not None:
+            return _anew(opened, home, clock, new, "rebuild", lease)
+    except RefusedError as error:
+        if error.code != "state.damaged":
+            raise
+        journal.abandon(opened.work, "rebuild")
+    return _begin(opened, clock, new, "rebuild", journal.incarnations(opened.work))
 
 
 def refuse_breaking(opened: Opened, home: Journal, new: str) -> None:
@@ -96,13 +99,9 @@ def _begin(opened: Opened, clock: Clock, new: str, why: str, before: list[Journa
     return home
 
 
-def _birth(home: Journal) -> dict[str, Any]:
-    return json.loads((home.folder / "birth.json").read_bytes())  # type: ignore[no-any-return]
-
-
 def _whole(opened: Opened, home: Journal) -> bool:
     """Whether an incarnation has what it takes over; one that was reset begins with what the one before it had."""
-    birth = _birth(home)
+    birth = home.birth()
     return birth["why"] != "reset" or bool(home.epochs("prepared")) or _last(opened, birth["after"]) is None
 
 
@@ -115,7 +114,7 @@ def _last(opened: Opened, incarnation: str) -> tuple[Journal, Prepared] | None:
 
 def _inherit(opened: Opened, home: Journal, new: str) -> None:
     """Begin where the old incarnation ended: positions and outputs as they are, and the state of unchanged steps."""
-    found = _last(opened, _birth(home)["after"])
+    found = _last(opened, home.birth()["after"])
     assert found is not None
     before, last = found
     old, plan = release.plan_of(opened.work, last.release), opened.plan

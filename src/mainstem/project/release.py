@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainstem import durable, signals
+from mainstem.engines import journal
 from mainstem.errors import ConcurrencyError, SpecError
 from mainstem.plan.words import Map, Plan, decode, encode
 from mainstem.project import modules
@@ -31,7 +32,7 @@ def content_hash(plan: Plan, code: Code | None) -> str:
     digest = hashlib.sha256(encode(plan))
     if code is not None:
         for name, content in sorted(code.files.items()):
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+            _add(digest, name, content)
         digest.update(_installed(code))
     return digest.hexdigest()[:16]
 
@@ -41,7 +42,7 @@ def build(opened: Opened) -> str:
     code = code_of_plan(opened, opened.plan)
     name = content_hash(opened.plan, code)
     folder = opened.work / "releases" / name
-    if not (folder / "plan.json").is_file():
+    if _name_of(folder) != name:              # not there, or damaged: what belongs in it is known
         durable.folder(folder / "code")
         if code is not None:
             for place in code.unseen:
@@ -55,8 +56,30 @@ def build(opened: Opened) -> str:
     return name
 
 
+def _name_of(folder: Path) -> str:
+    """The hash of what a release's folder holds."""
+    try:
+        digest = hashlib.sha256((folder / "plan.json").read_bytes())
+        if (folder / _INSTALLED).is_file():
+            code = folder / "code"
+            there = {path.relative_to(code).as_posix(): path for path in code.rglob("*") if path.is_file()}
+            for name, path in sorted(there.items()):
+                if path.parent.name != "__pycache__" and path.suffix != ".tmp":       # made by Python, left by a killed writer
+                    _add(digest, name, path.read_bytes())
+            digest.update((folder / _INSTALLED).read_bytes())
+    except FileNotFoundError:
+        return ""
+    return digest.hexdigest()[:16]
+
+
+def _add(digest: Any, name: str, content: bytes) -> None:
+    digest.update(f"{name}\0{len(content)}\0".encode() + content)
+
+
 def _put(target: Path, content: bytes) -> None:
     """Who makes the same release at the same time writes the same."""
+    if target.exists() and target.read_bytes() != content:
+        target.unlink()
     if not target.exists():
         with contextlib.suppress(ConcurrencyError):
             durable.publish(target, content)
@@ -67,7 +90,7 @@ def _installed(code: Code) -> bytes:
 
 
 def plan_of(work: Path, release: str) -> Plan:
-    """The plan of a release."""
+    """The plan of a release; RefusedError `state.damaged` if the release is not what its name says."""
     path = work / "releases" / release / "plan.json"
     if not path.is_file():
         raise SpecError(
@@ -76,6 +99,8 @@ def plan_of(work: Path, release: str) -> Plan:
             where=str(path.parent),
             fix="the state folder is incomplete; restore it",
         )
+    if _name_of(path.parent) != release:
+        raise journal.damaged(path.parent, "its content does not give the hash that is its name")
     return decode(path.read_bytes())
 
 
