@@ -33,6 +33,7 @@ class FolderOptions(plugs.Options):
 class CsvOptions(plugs.Options):
     delimiter: str = Field(",", description="sign between fields", min_length=1, max_length=1)
     header: bool = Field(True, description="first line has the names")
+    nan: Literal["null", "string"] = Field("string", description="what NaN becomes")
 
 
 class Rule(plugs.Options):

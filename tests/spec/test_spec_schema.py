@@ -80,6 +80,7 @@ sources:
       observed_at: timestamp!
       temperature: {type: double, unit: Cel}
     time: {column: observed_at, lateness: 30s, idle: {after: 1m, then: hold}}
+    missing: null
 tables:
   sensors: {files: {path: data/sensors.csv}, format: {csv: {header: true}}, key: sensor_id, columns: {sensor_id: string!}}
 steps:

@@ -112,3 +112,20 @@ def test_one_broken_value_does_not_hide_the_others() -> None:
 def test_many_broken_values_end() -> None:
     text = HEAD + "".join(f"  s{n}:\n    sql: 'a' = x\n" for n in range(40))
     assert 1 < len(loads(text).problems) <= 40
+
+
+def test_the_word_null_needs_no_quotes() -> None:
+    text = HEAD.replace("format: json, columns: {x: int64, name: string}",
+                        "format: {csv: {nan: null}}, missing: null, columns: {x: int64, name: {type: string, null: [NA, NULL, ~]}}")
+    loaded = loads(text + "  last: {sql: SELECT x FROM s}\n")
+    assert loaded.problems == ()
+    source = loaded.pipeline.sources["s"]
+    assert (source.missing, source.columns[1].null) == ("null", ("NA", "NULL", "~"))
+    assert (source.format.options.nan, source.format.raw) == ("null", {"nan": "null"})
+
+
+@pytest.mark.parametrize("written", ["missing: nothing", "missing: 5", "unknown: null", "missing:"])
+def test_other_words_stay_what_they_are(written: str) -> None:
+    text = HEAD.replace("{generator: {rows: 1}, format: json,", f"{{{written}, generator: {{rows: 1}}, format: json,")
+    (problem,) = loads(text + "  last: {sql: SELECT x FROM s}\n").problems
+    assert problem.code in ("spec.value", "spec.comma")

@@ -73,7 +73,7 @@ def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         kind = member.get("type")
         kind = next((one for one in kind if one != "string"), "string") if isinstance(kind, list) else kind
         if "enum" in member:
-            found += [str(word) for word in member["enum"]]
+            found += [str(word) for word in member["enum"] if word is not None]
         elif "title" in member:
             found.append(member["title"])                 # duration, size, share
         elif kind == "array":

@@ -36,6 +36,32 @@ def validate(kind: Any, data: Any, path: Path, marks: Marks) -> tuple[Any, list[
         return None, _problems(kind, data, path, marks, error.errors(include_url=False))
 
 
+def meant(kind: Any, data: Any, path: Path, marks: Marks) -> Any:
+    """The data with the word `null` where it was written without quotes and is a word: one of a few, or a text in a list."""
+    try:
+        adapter(kind).validate_python(data)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            where = locate(data, one["loc"])
+            mark = marks.values.get((*path, *where))
+            if one["input"] is not None or mark is None or not mark.word or not where:
+                continue
+            if one["type"] == "literal_error" and "'null'" in str(one.get("ctx", {}).get("expected", "")):
+                data = _put(data, where, "null")
+            elif one["type"] == "string_type" and isinstance(where[-1], int):
+                data = _put(data, where, mark.word)
+    return data
+
+
+def _put(data: Any, where: Path, value: Any) -> Any:
+    """A copy of the data with this value at a path."""
+    if not where:
+        return value
+    copy: Any = dict(data) if isinstance(data, dict) else list(data)
+    copy[where[0]] = _put(data[where[0]], where[1:], value)
+    return copy
+
+
 def _problems(kind: Any, data: Any, path: Path, marks: Marks, errors: Sequence[Mapping[str, Any]]) -> list[Problem]:
     found: dict[tuple[Path, str], Problem] = {}
     wrong_shape: dict[Path, list[str]] = {}

@@ -29,6 +29,7 @@ class Desk:
 
     def take(self, kind: Any, data: Any, path: Path) -> Any:
         """`data` as `kind`; after telling what is wrong, as much of it as can be understood, or None."""
+        data = closed.meant(kind, data, path, self.marks)
         value, problems = closed.validate(kind, data, path, self.marks)
         self.problems += problems
         return salvage(kind, data) if problems else value
@@ -94,7 +95,7 @@ def plug(desk: Desk, group: str, kind: str, path: Path) -> Any:
 def plugged(desk: Desk, group: str, kind: str, raw: Any, path: Path) -> Plugged:
     """A connector or format with validated options."""
     found = plug(desk, group, kind, path)
-    raw = {} if raw is None else raw
+    raw = {} if raw is None else closed.meant(found.Options, raw, path, desk.marks) if found else raw
     return Plugged(kind, desk.take(found.Options, raw, path) if found else None, raw if isinstance(raw, dict) else {})
 
 

@@ -53,6 +53,7 @@ class Mark:
     column: int = 1
     style: str = ""                   # of a scalar: "" plain, ' or " quoted, | literal, > folded
     indent: int = 0                   # of a literal or folded block: columns in front of its text
+    word: str = ""                    # of a plain scalar that YAML takes for nothing: `null`, `NULL` or `~`, as it is written
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _keywords(made: dict[str, Any]) -> None:
         made |= {"type": [made["type"], "string"], "pattern": _ENV}
     elif made.get("type") == "string" and "pattern" in made and made["pattern"] not in (NAME, _ENV):
         made["pattern"] = f"{made['pattern']}|{_ENV}"
+    if "null" in made.get("enum", ()):                    # the word, without quotes
+        made |= {"enum": [*made["enum"], None], "type": ["string", "null"]}
     if "description" in made:
         made["description"] = re.sub(r"\s+", " ", made["description"]).strip()
 

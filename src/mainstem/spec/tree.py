@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -208,6 +208,8 @@ class _Composer:
             self.tell(trap.code, trap.what, event, why=trap.why, fix=trap.fix, path=path)
             return self.spoil(path)
         try:
+            if not event.style and event.value and resolve(event.value) is None:
+                self.values[path] = replace(self.values[path], word=event.value)
             return _paired(event.value) if event.style else resolve(event.value)
         except UnicodeDecodeError:
             self.tell("spec.encoding", "half of a character: a lone surrogate", event, path=path, fix="write the character itself")
