@@ -285,15 +285,16 @@ class Bench:
     def run(self, restart: random.Random | None = None, most: int = 200, idle_looks: int = 0) -> Ran:
         """Epoch after epoch to the end of the script; with `restart` the engine is thrown away between some of them.
 
+        Run again after a crash it goes on. The account is that of every epoch that was decided, as the journal has it.
         `idle_looks`: how often to look again after nothing was found (an endless source), a second apart.
         """
         marks: list[dict[str, int]] = []
-        account: dict[str, dict[str, Any]] = {}
         ran, quiet, why = 0, 0, "end"
         while True:
-            engine, lease = Local(self.tasks), Lease(self.home.folder, self.clock)
+            engine, lease = Local(self.tasks), Lease(self.home.folder, self.clock, takeover=True)
             try:
                 epochs = Epochs(self.site(), engine, self.home, lease, self.clock)
+                self._recover(epochs)
                 planner = Planner(epochs.site, self.clock, self.wish)
                 again = False
                 while not again and ran < most:
@@ -307,7 +308,6 @@ class Bench:
                         continue
                     prepared = epochs.run(epochs.plan(plan))
                     ran += 1
-                    law.add(account, prepared.account)
                     marks.append(dict(prepared.marks))
                     epochs.finish()
                     again = restart is not None and restart.random() < 0.4
@@ -319,8 +319,20 @@ class Bench:
                 engine.close()
                 lease.release()
         assert ran < most, "the script never came to an end"
+        account: dict[str, dict[str, Any]] = {}
+        for number in self.home.epochs("prepared"):
+            law.add(account, self.home.prepared(number).account)
         outputs = {node.step: self.sinks[node.name].rows() for node in self.plan.of(Write)}
         return Ran(outputs, self.sinks[QUARANTINE].rows(), account, ran, why, marks, self.plan)
+
+
+    def _recover(self, epochs: Epochs) -> None:
+        """Finish what a crash left: publish what is decided, and run again what is only planned."""
+        epochs.finish()
+        plans = self.home.epochs("plan")
+        if plans and plans[-1] > (epochs.head.epoch if epochs.head else 0):
+            epochs.run(self.home.plan(plans[-1]))
+            epochs.finish()
 
 
 def play(
