@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from mainstem.columns import Column, Columns
+from mainstem.columns import ANY, Column, Columns
 from mainstem.errors import SpecError
 from mainstem.plan import sql
-from mainstem.plan.words import Branch, Node, Sql
+from mainstem.plan.words import Body, Branch, Fold, Node, Sql
 from mainstem.plugs import Input, Lowering
 
 
@@ -94,3 +95,47 @@ def where(name: str, step: str, input: str, columns: Columns, condition: str) ->
         columns=columns,
         word=Sql(branches=(Branch(input=input, query=query, dropped=(("where", count),)),)),
     )
+
+
+def groups(
+    lowering: Lowering,
+    kind: str,
+    by: Columns,
+    siblings: Mapping[str, Any],
+    fixed: Columns,
+    made: Sequence[tuple[str, str]],
+    body: Callable[[sql.Query], Body],
+) -> list[Node]:
+    """The nodes of a step whose `select` gives one row per group: a `where` before its fold, a `having` behind it.
+
+    `fixed` are the columns that the kernel adds to a group, `made` further ones computed from them (name, SQL); `body` makes the
+    fold's own part from the query.
+    """
+    (source,), name, rows = lowering.inputs, lowering.name, lowering.inputs[0].name
+    nodes: list[Node] = []
+    if siblings.get("where"):
+        with reporting(lowering, "where"):
+            ((_, condition, _),) = sql.computed([("where", siblings["where"])], relation(source), lowering.binder, "boolean")
+            rows = f"{name}/where"
+            nodes.append(where(rows, name, source.name, source.columns, condition))
+    having, names = siblings.get("having") or "", tuple(column.name for column in by)
+    with reporting(lowering, "select"):
+        if not siblings.get("select"):
+            raise SpecError("step.select", f"a {kind} needs a `select`", fix="write `select: count(*) AS rows`")
+        query = sql.grouped(siblings["select"], having, names, fixed, made, source.columns, lowering.binder)
+        fold = f"{name}/{kind}" if having else name
+        word = Fold(body=body(query), by=names, needs=(query.needs,))
+        nodes.append(Node(name=fold, step=name, inputs=(rows,), columns=query.columns, word=word))
+        if having:
+            nodes.append(where(name, name, fold, query.columns[:-1], sql.quote(sql.HAVING)))
+        return nodes
+    return []
+
+
+def outline(lowering: Lowering, by: Sequence[str], siblings: Mapping[str, Any], made: Columns, fixed: Columns) -> Columns:
+    """The columns of such a step as far as they are sure: by columns, `made`, `fixed`, the select."""
+    if not lowering.sure("by", "select"):
+        return (ANY,)
+    rows = sql.Relation("rows", (*lowering.inputs[0].columns, *fixed))
+    selected = sql.outline(f"SELECT {siblings['select']}", rows, lowering.binder)
+    return (*(sql.key_column(name, rows.columns) for name in by), *made, *fixed, *selected)

@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import plugs
-from mainstem.columns import ANY, Column, Columns, Type
-from mainstem.errors import SpecError
-from mainstem.plan import sql
-from mainstem.plan.lower import keys, relation, reporting, single, timed, where
+from mainstem.columns import Column, Columns, Type
+from mainstem.plan import lower, sql
+from mainstem.plan.lower import keys, single, timed
 from mainstem.plan.sql import quote
-from mainstem.plan.words import Fold, Node
+from mainstem.plan.words import Node
 from mainstem.plan.words import Session as SessionBody
 from mainstem.quantities import Duration
 
@@ -37,12 +36,7 @@ class Session:
 
     @staticmethod
     def outline(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
-        if not lowering.sure("by", "select"):
-            return (ANY,)
-        rows = sql.Relation("rows", (*lowering.inputs[0].columns, *_FIXED))
-        by = [sql.key_column(name, rows.columns) for name in options.by]
-        made = sql.outline(f"SELECT {siblings['select']}", rows, lowering.binder)
-        return (*by, Column("session_id", Type("string")), *_FIXED, *made)
+        return lower.outline(lowering, options.by, siblings, (Column("session_id", Type("string")),), _FIXED)
 
     @staticmethod
     def lower(options: SessionOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
@@ -53,42 +47,11 @@ class Session:
             lowering.problem("step.duration", "a gap must last some time", at=("gap",), fix="write `gap: 30s`")
         by = keys(lowering, source, options.by, "by") or ()
         timed(lowering, source)
-        name, rows = lowering.name, source.name
-        nodes: list[Node] = []
-        if siblings.get("where"):
-            with reporting(lowering, "where"):
-                ((_, condition, _),) = sql.computed([("where", siblings["where"])], relation(source), lowering.binder, "boolean")
-                nodes.append(where(f"{name}/where", name, rows, source.columns, condition))
-                rows = f"{name}/where"
-        having = siblings.get("having") or ""
-        with reporting(lowering, "select"):
-            if not siblings.get("select"):
-                raise SpecError("step.select", "a session needs a `select`", fix="write `select: count(*) AS rows`")
-            made = sql.grouped(
-                siblings["select"],
-                having,
-                [column.name for column in by],
-                _FIXED,
-                [("session_id", _identity(by))],
-                source.columns,
-                lowering.binder,
-            )
-            fold = Node(
-                name=f"{name}/session" if having else name,
-                step=name,
-                inputs=(rows,),
-                columns=made.columns,
-                word=Fold(
-                    body=SessionBody(gap=options.gap, query=made.sql, late=options.late),
-                    by=tuple(column.name for column in by),
-                    needs=(made.needs,),
-                ),
-            )
-            nodes.append(fold)
-            if having:
-                nodes.append(where(name, name, fold.name, made.columns[:-1], quote(sql.HAVING)))
-            return nodes
-        return []
+
+        def body(made: sql.Query) -> SessionBody:
+            return SessionBody(gap=options.gap, query=made.sql, late=options.late)
+
+        return lower.groups(lowering, "session", by, siblings, _FIXED, [("session_id", _identity(by))], body)
 
 
 def _identity(by: Sequence[Column]) -> str:

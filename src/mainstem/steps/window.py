@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from mainstem import plugs
-from mainstem.columns import ANY, Column, Columns, Type
-from mainstem.errors import SpecError
-from mainstem.plan import sql
-from mainstem.plan.lower import keys, relation, reporting, single, timed, where
-from mainstem.plan.words import Fold, Node
+from mainstem.columns import Column, Columns, Type
+from mainstem.plan import lower, sql
+from mainstem.plan.lower import keys, single, timed
+from mainstem.plan.words import Node
 from mainstem.plan.words import Window as WindowBody
 from mainstem.quantities import Duration, format_duration
 
@@ -57,11 +56,7 @@ class Window:
 
     @staticmethod
     def outline(options: WindowOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Columns:
-        if not lowering.sure("by", "select"):
-            return (ANY,)
-        rows = sql.Relation("rows", (*lowering.inputs[0].columns, *_FIXED))
-        by = [sql.key_column(name, rows.columns) for name in options.by]
-        return (*by, *_FIXED, *sql.outline(f"SELECT {siblings['select']}", rows, lowering.binder))
+        return lower.outline(lowering, options.by, siblings, (), _FIXED)
 
     @staticmethod
     def lower(options: WindowOptions, siblings: Mapping[str, Any], lowering: plugs.Lowering) -> Sequence[Node]:
@@ -72,21 +67,9 @@ class Window:
         _sizes(options, every, lowering)
         by = keys(lowering, source, options.by, "by") or ()
         timed(lowering, source)
-        name, rows = lowering.name, source.name
-        nodes: list[Node] = []
-        if siblings.get("where"):
-            with reporting(lowering, "where"):
-                ((_, condition, _),) = sql.computed([("where", siblings["where"])], relation(source), lowering.binder, "boolean")
-                nodes.append(where(f"{name}/where", name, rows, source.columns, condition))
-                rows = f"{name}/where"
-        having = siblings.get("having") or ""
-        with reporting(lowering, "select"):
-            if not siblings.get("select"):
-                raise SpecError("step.select", "a window needs a `select`", fix="write `select: count(*) AS rows`")
-            made = sql.grouped(
-                siblings["select"], having, [column.name for column in by], _FIXED, (), source.columns, lowering.binder
-            )
-            body = WindowBody(
+
+        def body(made: sql.Query) -> WindowBody:
+            return WindowBody(
                 size=options.size,
                 every=every,
                 offset=options.offset,
@@ -96,18 +79,8 @@ class Window:
                 fill=options.fill,
                 blank=made.blank if options.fill else "",
             )
-            fold = Node(
-                name=f"{name}/window" if having else name,
-                step=name,
-                inputs=(rows,),
-                columns=made.columns,
-                word=Fold(body=body, by=tuple(column.name for column in by), needs=(made.needs,)),
-            )
-            nodes.append(fold)
-            if having:
-                nodes.append(where(name, name, fold.name, made.columns[:-1], sql.quote(sql.HAVING)))
-            return nodes
-        return []
+
+        return lower.groups(lowering, "window", by, siblings, _FIXED, (), body)
 
 
 def _sizes(options: WindowOptions, every: int, lowering: plugs.Lowering) -> None:
