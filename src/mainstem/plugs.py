@@ -262,6 +262,9 @@ class Sink(Protocol):
     def version(self) -> int:
         """The newest version."""
 
+    def taken(self, since: int) -> str:
+        """What others took away from the rows that were there at a version, in a few words; "" if nothing."""
+
     def read(self, version: int | None = None) -> pa.Table:
         """All rows at a version (the newest if None)."""
 

@@ -196,3 +196,13 @@ def test_in_a_narrow_terminal_ids_and_numbers_stay_whole(ask: Any, monkeypatch: 
     run = out.splitlines()[2].split()[0]
     assert json.loads(ask(f"runs show {run} -f walk.yaml -o json")[1])["data"]["run_id"].startswith(run)
     assert max(map(len, out.splitlines())) <= 70
+
+
+def test_the_manual_names_every_exit_code() -> None:
+    from mainstem import errors
+
+    page = (Path(__file__).parents[2] / "docs/language.md").read_text()
+    table = page.split("| exit code | means |")[1].split("\n\n")[0]
+    told = {int(code) for line in table.splitlines()[2:] for code in line.split("|")[1].split(",")}
+    classes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.MainstemError)}
+    assert told == {0, 3, 130, 143} | classes

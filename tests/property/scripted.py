@@ -157,6 +157,9 @@ class Kept:
     def writer(self) -> None:
         return None
 
+    def taken(self, since: int) -> str:
+        return ""
+
     def rows(self) -> list[dict[str, Any]]:
         return [row for _, paths in self.commits for path in paths for row in self.staged[path].to_pylist()]
 

@@ -133,7 +133,7 @@ def test_rows_set_aside_on_every_step_come_back(form: str, tmp_path: Path) -> No
     late = [("minutes", "late")] * 3                                         # 200, 300 and 900: their window is closed
     assert left == [*late, *read]
     assert settled(file)
-    assert opened(file).replay(reason="nothing")["ordered"] == 0
+    assert opened(file).replay(reason="too_deep")["ordered"] == 0
 
 
 def encoded(form: str, records: list[dict[str, Any]]) -> tuple[str, str, bytes]:

@@ -48,7 +48,8 @@ def run(
 
     Ctrl-C or SIGTERM finishes the epoch and stops; a second one stops at once. Either way it goes on when started again.
 
-    Exit code 3: finished, but more rows were set aside than `limits` allows.
+    Exit codes: 0 done; 3 more rows were set aside than `limits` allows; 130 or 143 stopped by Ctrl-C or SIGTERM before the end of
+    its input, nothing of it published (a follower has published what it read and ends with 0).
     """
     if limit is not None and show_step is None:
         raise typer.BadParameter("it belongs to --show STEP", param_hint="--limit")

@@ -189,9 +189,11 @@ PAGES = {
         "See who else writes to the table, then start again: it goes on."),
     # ---- any output --------------------------------------------------------------------------------------------------
     "sink.reset": Code(
-        "the table is gone, or another one is in its place",
-        "It was deleted or made anew while the pipeline had rows in it. Going on would leave a table without its past.",
-        "Restore the table, or start anew with `mainstem run --accept rebuild`."),
+        "the table is gone, was put back, or another one is in its place",
+        "It was deleted, made anew, restored to an older version, or somebody took rows out of it while the pipeline had rows in "
+        "it. Going on would leave a table without its past, in silence.",
+        "Restore the table, or start anew with `mainstem run --accept rebuild`. If it is to stay as it is now, `--accept reset` "
+        "goes on from there."),
     "sink.foreign": Code(
         "the table is written by another pipeline",
         "One table has one writer: it commits exactly once under its own transactions, and a reset or rebuild replaces its rows. "

@@ -198,6 +198,10 @@ class Folder:
     def version(self) -> int:
         return max(self._records(), default=0)
 
+    def taken(self, since: int) -> str:  # noqa: ARG002 (contract)
+        """Nothing: who reads plain files may take them away."""
+        return ""
+
     def files(self, version: int | None = None) -> list[Path]:
         """The data files up to a version, the oldest first."""
         records = sorted(self._records().items())

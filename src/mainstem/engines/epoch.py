@@ -259,6 +259,14 @@ class Epochs:
                     why="it was deleted or made anew" if there else "it is gone",
                     fix="restore it, or start anew with `mainstem run --accept rebuild`",
                 )
+            if there and before is not None and before["version"] is not None and (taken := sink.taken(before["version"])):
+                raise RefusedError(
+                    "sink.reset",
+                    f"rows of output {name} were taken away by somebody else",
+                    where=name,
+                    why=taken,
+                    fix="restore the table; or go on from it as it is now with `--accept reset`, or start anew with `--accept rebuild`",
+                )
             recorded = sink.last(self.app(name)) if there else None
             expected = before["epoch"] if before else 0
             if recorded is not None and recorded > expected and recorded != waiting:

@@ -125,7 +125,9 @@ def _inherit(opened: Opened, home: Journal, new: str) -> None:
     manifests = before.epochs("manifest")
     if manifests and not home.epochs("manifest"):
         done, kept = before.manifest(manifests[-1]), _outputs_kept(old, plan)
-        outputs = {name: fact | {"epoch": 0, "rows": 0} for name, fact in done.outputs.items() if name in kept}
+        sinks = opened.site().sinks()                     # tables go on as they are now, whoever changed them
+        outputs = {name: fact | {"epoch": 0, "rows": 0, "version": sinks[name].version() if fact["version"] is not None else None}
+                   for name, fact in done.outputs.items() if name in kept}
         home.publish("manifest", 1, Manifest(epoch=1, first=1, pipeline=done.pipeline, environment=done.environment,
                                              incarnation=home.incarnation, release=new, clock=last.clock, outputs=outputs))
     home.publish("prepared", 1, Prepared(

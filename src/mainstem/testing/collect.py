@@ -128,6 +128,10 @@ class Collect:
     def version(self) -> int:
         return len(self._commits())
 
+    def taken(self, since: int) -> str:  # noqa: ARG002 (contract)
+        """Nothing ever is."""
+        return ""
+
     def read(self, version: int | None = None) -> pa.Table:
         import pyarrow as pa
 

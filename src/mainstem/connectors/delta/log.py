@@ -143,6 +143,20 @@ class Log:
         """The commits whose file is still there, rising."""
         return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _COMMIT.match(name)))
 
+    def taken(self, since: int) -> str:
+        """The commits after a version that took files of rows away and are no pipeline's: a restore, an overwrite, a delete.
+
+        Files that were only written anew (a compaction) say so themselves.
+        """
+        found = []
+        for version in (version for version in self.versions() if version > since):
+            entries = list(self.entries(version))
+            removed = sum("remove" in entry and entry["remove"].get("dataChange", True) for entry in entries)
+            facts = {name: value for entry in entries for name, value in entry.get("commitInfo", {}).items()}
+            if removed and "mainstem.app" not in facts:
+                found.append(f"version {version} ({facts.get('operation', 'unknown')}) took {removed} files out")
+        return ", ".join(found)
+
     def writer(self) -> dict[str, str] | None:
         """The facts of the newest commit that a pipeline made, without their prefix; None if no file of such a one is left."""
         for version in reversed(self.versions()):

@@ -260,6 +260,9 @@ class Delta:
     def version(self) -> int:
         return int(self.log.open().version())
 
+    def taken(self, since: int) -> str:
+        return self.log.taken(since) if self.log.exists() else ""
+
     def read(self, version: int | None = None) -> pa.Table:
         import pyarrow as pa
 
