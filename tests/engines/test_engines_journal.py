@@ -128,14 +128,22 @@ def dead_process() -> int:
     return process.pid
 
 
+def taken(folder: Path, clock: HandClock) -> int:
+    """Whose the lease is after somebody takes it."""
+    lease = Lease(folder, clock)
+    pid = json.loads(max(folder.glob("lease-*.json")).read_text())["pid"]
+    lease.release()
+    return int(pid)
+
+
 def test_the_lease_of_a_dead_process_is_void_at_once(tmp_path: Path) -> None:
     clock = HandClock(1_000_000)
     soon = clock.now() + SECONDS * 1_000_000
     held_by(tmp_path, 5, soon, pid=dead_process())
-    Lease(tmp_path, clock).release()
+    assert taken(tmp_path, clock) == os.getpid()
     held_by(tmp_path, 9, soon, started="0" if Path("/proc/self/stat").exists() else "")     # our number was another's before
     if Path("/proc/self/stat").exists():
-        Lease(tmp_path, clock).release()
+        assert taken(tmp_path, clock) == os.getpid()
 
 
 @pytest.mark.parametrize("elsewhere", ["host", "boot", "processes"])

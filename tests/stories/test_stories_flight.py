@@ -146,5 +146,3 @@ def test_the_table_has_thirty_edits_of_every_class() -> None:
     kinds = [kind for _, _, kind in EDITS.values()]
     assert len(kinds) >= 30
     assert min(kinds.count(kind) for kind in ("same", "compatible", "breaking")) >= 6
-
-
