@@ -34,7 +34,7 @@ def list_(step: Step = None, reason: Reason = None, rule: Rule = None,
     show.arrow("quarantine.list", found, output, columns if output is Output.table else None)
 
 
-@_quarantine.command("show", epilog=examples("mainstem quarantine show 'readings:0:1042:0@checked'"))
+@_quarantine.command("show", epilog=examples("mainstem quarantine show 'readings:0:3672:0@readings'"))
 def show_(record: Annotated[str, typer.Argument(metavar="ID", help="As `quarantine list` prints it.")],
           file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table) -> None:
     """One record: raw bytes, position, all violated rules."""
@@ -61,7 +61,7 @@ def replay(ids: Ids = None, step: Step = None, reason: Reason = None, rule: Rule
 
 
 @_quarantine.command(epilog=examples("mainstem quarantine discard --reason type",
-                                       "mainstem quarantine discard 'readings:0:1042:0@checked'"))
+                                       "mainstem quarantine discard 'readings:0:3672:0@readings'"))
 def discard(ids: Ids = None, step: Step = None, reason: Reason = None, rule: Rule = None, every: Every = False,
             file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table) -> None:
     """Say that records need no further care. They stay on record, as discarded."""

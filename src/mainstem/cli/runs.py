@@ -26,7 +26,7 @@ def list_(limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help
     show.rows("runs.list", found, output, _COLUMNS if output is Output.table else None, empty="it has not run yet")
 
 
-@_runs.command("show", epilog=examples("mainstem runs show last", "mainstem runs show 0199f3"))
+@_runs.command("show", epilog=examples("mainstem runs show last", "mainstem runs show --output json"))
 def show_(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, the beginning of it, or `last`.")] = "last",
           file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table) -> None:
     """One run: the account of every leg, its epochs and outputs."""

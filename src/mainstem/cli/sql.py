@@ -13,7 +13,7 @@ from mainstem.cli.app import Environment, FileOption, Output, OutputOption, Sett
 
 @app.command(epilog=examples("""mainstem sql "SELECT * FROM climate ORDER BY window_start DESC LIMIT 5\"""",
                              """mainstem sql "SELECT reason, count(*) FROM quarantine GROUP BY 1\"""",
-                             """mainstem sql --at 2026-01-01T12:00:00Z --output csv "SELECT * FROM climate\""""))
+                             """mainstem sql --at 3 --output csv "SELECT * FROM climate\""""))
 def sql(query: Annotated[str, typer.Argument(metavar="QUERY", help="DuckDB SQL; `-` reads it from stdin.")],
         at: Annotated[str | None, typer.Option("--at", metavar="EPOCH|TIME", help="As of an epoch or a moment (RFC 3339).",
                                                show_default="the last complete epoch")] = None,

@@ -16,7 +16,7 @@ Paths = Annotated[list[str] | None, typer.Argument(metavar="CASES", help="Files 
 _COLUMNS = ["case", "file", "ok", "seconds", "diff"]
 
 
-@app.command("test", epilog=examples("mainstem test", "mainstem test tests/frost.yaml", "mainstem test -o json"))
+@app.command("test", epilog=examples("mainstem test", "mainstem test tests/greenhouse.yaml", "mainstem test -o json"))
 def cases(paths: Paths = None, file: FileOption = None, environment: Environment = None,
           output: OutputOption = Output.table) -> None:
     """Run the cases beside a pipeline. Given rows, expected rows, with event time; exit code 1 if one fails, 2 if there is none."""
