@@ -11,7 +11,7 @@ from mainstem.batch import AT, DELIVERED, FOREVER, HELD, Fate
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import whole
 from mainstem.engines.kernels.keys import key_groups
-from mainstem.errors import DataError
+from mainstem.errors import Bug, DataError
 from mainstem.plan.words import Fold, Node, Whole
 
 READINGS, SENSORS = {"k": "string", "v": "int64"}, {"k": "string", "house": "string"}
@@ -100,3 +100,23 @@ def test_a_failing_query_names_the_step() -> None:
     with pytest.raises(DataError) as caught:
         run(node('SELECT k, error(k) AS e FROM "readings"', {"k": "string", "e": "string"}, needs=(("k", "v"),)), 1, 1)
     assert (caught.value.code, caught.value.where) == ("sql.failed", "f")
+
+
+GROUPS = 'SELECT k, sum(v)::BIGINT AS total, count(*) AS "_rows" FROM "readings" GROUP BY k'
+
+
+@pytest.mark.parametrize(("counted", "query", "columns"), [
+    ("groups", GROUPS, {"k": "string", "total": "int64"}),
+    ("rows", 'SELECT k, row_number() OVER (PARTITION BY k ORDER BY v) AS n FROM "readings"', {"k": "string", "n": "int64"}),
+])
+def test_rows_that_get_lost_inside_duckdb_break_the_law(counted: str, query: str, columns: dict[str, str]) -> None:
+    def fold(text: str) -> Node:
+        return Node(name="f", step="f", inputs=("readings",), origin=3,
+                    columns=tuple(column(name, kind) for name, kind in columns.items()),
+                    word=Fold(body=Whole(query=text, counted=counted), by=("k",), needs=(("k", "v"),)))
+
+    rows, _ = run(fold(query), 2, 2)
+    assert len(rows) == (7 if counted == "groups" else 60)
+    for lossy in (query.replace('FROM "readings"', """FROM "readings" WHERE k <> 'k3'"""), f"{query} LIMIT 6"):
+        with pytest.raises(Bug, match=r"rows got lost \[law\.broken\]; 60 went in"):
+            run(fold(lossy), 2, 1)

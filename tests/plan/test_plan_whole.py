@@ -93,7 +93,10 @@ def test_the_parts_together_give_what_the_whole_gives(query: str) -> None:
     given = {one.name: everything[one.name] for one in inputs(query)}
     whole = run(made, given)
     assert whole.num_rows
-    assert whole.column_names == [column.name for column in made.columns]
+    assert whole.column_names == [*(column.name for column in made.columns), *(["_rows"] if made.counted == "groups" else [])]
+    if made.counted:
+        counted = pc.sum(whole.column("_rows")).as_py() if made.counted == "groups" else whole.num_rows
+        assert counted == next(iter(given.values())).num_rows, "no row got lost"
     if not made.by:
         return
     keys = {name: [tuple(str(row[key]) for key in made.by) for row in table.to_pylist()] for name, table in given.items()}
@@ -110,6 +113,26 @@ def test_the_parts_together_give_what_the_whole_gives(query: str) -> None:
             for group in groups
         ]
         assert relations.multiset(pa.concat_tables(parts)) == relations.multiset(whole)
+
+
+@pytest.mark.parametrize(("query", "counted"), [
+    ("SELECT sensor_id, sum(seq % 100) AS s FROM readings GROUP BY sensor_id", "groups"),
+    ("SELECT sensor_id, first(seq) AS f FROM readings GROUP BY ALL ORDER BY 1", "groups"),
+    ("SELECT max(seq) AS m FROM readings", "groups"),
+    ("SELECT sensor_id, seq, row_number() OVER (PARTITION BY sensor_id ORDER BY t) AS n FROM readings", "rows"),
+    ("SELECT sensor_id, count(*) AS n FROM readings WHERE ok GROUP BY 1", ""),
+    ("SELECT sensor_id, count(*) AS n FROM readings GROUP BY 1 HAVING count(*) > 2", ""),
+    ("SELECT sensor_id, count(*) AS n FROM readings GROUP BY ROLLUP (sensor_id)", ""),
+    ("SELECT sensor_id, count(*) AS n FROM readings GROUP BY CUBE (sensor_id)", ""),
+    ("SELECT sensor_id, count(*) AS n FROM readings GROUP BY GROUPING SETS ((sensor_id), ())", ""),
+    ("SELECT DISTINCT sensor_id FROM readings", ""),
+    ("SELECT sensor_id, seq FROM readings ORDER BY seq LIMIT 5", ""),
+    ("SELECT r.sensor_id, count(*) AS n FROM readings r JOIN other o ON r.seq = o.seq GROUP BY 1", ""),
+    ("SELECT seq FROM readings UNION SELECT seq FROM other", ""),
+    ("SELECT seq FROM readings QUALIFY row_number() OVER (PARTITION BY sensor_id ORDER BY t) = 1", ""),
+])
+def test_where_every_row_shows_in_the_answer_it_is_counted(query: str, counted: str) -> None:
+    assert held(query).counted == counted
 
 
 @pytest.mark.parametrize("query", REFUSED)

@@ -124,12 +124,13 @@ class Scripted:
 
 
 class Kept:
-    """A sink in memory: what was committed, in order, and under which epochs."""
+    """A sink that keeps its commits in memory, in order and under which epochs; what is staged lies in files, as it must."""
 
     kind = "kept"
     fixed_format = None
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.staged: dict[str, pa.Table] = {}
         self.commits: list[tuple[int, list[str]]] = []
         self._names = itertools.count()
@@ -138,9 +139,12 @@ class Kept:
         return "kept"
 
     def stage(self, rows: pa.Table, name: str) -> Staged:
-        path = f"{name}-{next(self._names)}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = str(self.folder / f"{name}-{next(self._names)}")
+        content = path.encode()
+        Path(path).write_bytes(content)
         self.staged[path] = rows
-        return Staged(path, rows.num_rows, rows.nbytes, hashlib.sha256(path.encode()).hexdigest())
+        return Staged(path, rows.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def commit(self, transaction: Any, files: Sequence[Staged]) -> Committed:
         if self.commits and transaction.version <= self.commits[-1][0]:
@@ -267,7 +271,8 @@ class Bench:
     tables: Mapping[str, pa.Table] = field(default_factory=dict)  # written as NAME.csv into the folder
 
     def __post_init__(self) -> None:
-        self.sinks = {node.name: Kept() for node in self.plan.of(Write)} | {QUARANTINE: Kept()}
+        names = [*(node.name for node in self.plan.of(Write)), QUARANTINE]
+        self.sinks = {name: Kept(self.folder / "staged" / name.replace("/", "-")) for name in names}
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():

@@ -377,6 +377,7 @@ def test_functions_of_the_user_count_what_plain_python_counts(seed: int, tmp_pat
     for number, moves in enumerate([whole(partitions), cut(rng, partitions, 3)]):
         ran, crashes = run(pipeline("twice"), tmp_path, partitions, moves, tables, 1 + number, rng if number else None)
         agrees(ran, wanted, f"seed {seed}, cut {number}: {moves}, {crashes} crashes")
+        assert ran.account["events -> twice"]["delivered"] > 0
 
 
 def test_the_input_has_what_it_is_for_and_crashes_are_reached(tmp_path: Path) -> None:

@@ -153,6 +153,9 @@ class Whole(Frozen, frozen=True, kw_only=True, tag="whole"):
     """SQL that looks across rows of bounded input: held until the closing epoch, then run once per task."""
 
     query: str                            # over relations named after the inputs
+    # how the answer shows that no row got lost, where it can: `groups`: its last column, which is not the node's, counts the rows
+    # of each group; `rows`: every row of the input makes one row; empty: it cannot
+    counted: str = ""
     reason: str = ""                      # why it is cut so, or runs in one task
 
 

@@ -60,7 +60,7 @@ class Sql:
                 if not all(one.bounded for one in lowering.inputs):
                     raise across from None
                 held = sql.whole(text, inputs, tables, cut, lowering.binder)
-                word = Fold(body=Whole(query=held.sql, reason=held.reason), by=held.by, needs=held.needs)
+                word = Fold(body=Whole(query=held.sql, counted=held.counted, reason=held.reason), by=held.by, needs=held.needs)
                 return [
                     Node(name=name, step=name, word=word, inputs=tuple(one.name for one in lowering.inputs), columns=held.columns)
                 ]

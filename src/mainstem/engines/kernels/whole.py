@@ -12,12 +12,14 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mainstem.batch import AT, AT_TYPE, DELIVERED, FOREVER, HELD, Fates, at
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_groups, key_hash
 from mainstem.engines.kernels.made import ask, conform, made, nothing
+from mainstem.engines.law import broken
 from mainstem.plan.words import Fold, Node, Whole
 
 
@@ -92,4 +94,11 @@ def _query(node: Node, held: pa.Table) -> pa.Table:
         columns = {name: mine.column(f"{place}.{name}") for name in fold.needs[place]}
         # a table must have a column to have rows: count(*) needs none of the input's
         relations[source] = pa.table(columns or {"_input": mine.column("_input")})
-    return conform(node, ask(node, cast(Whole, fold.body).query, **relations))
+    body = cast(Whole, fold.body)
+    answer = ask(node, body.query, **relations)
+    if body.counted:
+        groups = body.counted == "groups"
+        found = pc.sum(answer.column(answer.num_columns - 1), min_count=0).as_py() if groups else answer.num_rows
+        if found != held.num_rows:
+            raise broken("rows got lost", node.name, f"{held.num_rows} went in, what came out was made of {found}")
+    return conform(node, answer)

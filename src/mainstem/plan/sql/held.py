@@ -16,6 +16,7 @@ from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import Relation, columns_in, distinct, is_star, output_name
 from mainstem.plugs import Binder
 
+_COUNT = "_rows"  # the number of rows of a group
 _ROW = "_row"  # the number of a row in order of arrival, where an aggregate needs it
 
 
@@ -28,6 +29,7 @@ class Held:
     by: tuple[str, ...]  # the same columns in every input; () is one task
     needs: tuple[tuple[str, ...], ...]  # per input
     reason: str
+    counted: str = ""  # groups | rows: what says that no row got lost (plan/words: Whole)
 
 
 def relations(query: str) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ def whole(
     read = [one for one in tree.find_all(exp.Table) if one.name.lower() not in made]
     for one in read:
         _admit(one, known, tables)
-    by, reason = _cut(tree, known, partition_by)
+    (by, reason), counted = _cut(tree, known, partition_by), _counted(tree)
     for select in tree.find_all(exp.Select):
         _repeatable(select)
         for item in select.expressions if select is tree or select.parent is tree else []:
@@ -96,21 +98,35 @@ def whole(
     arrival = [_arrival(select, read) for select in list(tree.find_all(exp.Select))]
     for one in read:
         _project(one, known[one.name.lower()], needs[list(known).index(one.name.lower())], any(one is other for other in arrival))
+    if counted == "groups":
+        tree = tree.select(exp.alias_(exp.Count(this=exp.Star()), _COUNT, quoted=True))
     rendered = text.render(tree)
     relations_ = {one.name: one.columns for one in inputs}
     described = binder.describe(rendered, relations_)
     distinct([column.name for column in described])
     shown = []
     columns = []
-    for column in described:
+    for column in described[:-1] if counted == "groups" else described:
         wide = column.type.name in ("hugeint", "uhugeint")
         columns.append(Column(column.name, Type("int64")) if wide else column)
         refuse_type(columns[-1])
         name = text.quote(column.name)
         shown.append(f"CAST({name} AS BIGINT) AS {name}" if wide else name)
-    if any(sql != text.quote(column.name) for sql, column in zip(shown, described, strict=True)):
+    if any(sql != text.quote(column.name) for sql, column in zip(shown, columns, strict=True)):
+        shown += [text.quote(_COUNT)] if counted == "groups" else []
         rendered = f"SELECT {', '.join(shown)} FROM ({rendered})"
-    return Held(rendered, tuple(columns), by, needs, reason)
+    return Held(rendered, tuple(columns), by, needs, reason, counted)
+
+
+def _counted(tree: exp.Query) -> str:
+    """Where every row of the one input is in a group, or makes a row, its groups or its rows can be counted; empty if not."""
+    clauses = ("joins", "where", "having", "qualify", "distinct", "laterals", "sample")
+    if not isinstance(tree, exp.Select) or _uncut(tree) or any(tree.args.get(clause) for clause in clauses):
+        return ""
+    if tree.find(exp.Explode, exp.Pivot, exp.Rollup, exp.Cube, exp.GroupingSets):
+        return ""
+    group = tree.args.get("group")
+    return "groups" if group or any(True for item in tree.expressions for _ in text.aggregates(item)) else "rows"
 
 
 def _admit(one: exp.Table, known: Mapping[str, Relation], tables: Mapping[str, Relation]) -> None:
