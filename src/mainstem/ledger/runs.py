@@ -14,6 +14,7 @@ from mainstem.clock import iso
 from mainstem.ledger import tables
 from mainstem.ledger.store import Store
 
+BULKY = ("account", "met", "thinned")    # columns of runs that lists leave out
 _COUNTS = ("made", "held_before", "delivered", "filtered", "quarantined", "late", "held")
 
 
@@ -32,10 +33,13 @@ def start(store: Store, *, run_id: str, pipeline: str, environment: str, incarna
     """A run begins (it holds the lease): whoever was still running this pipeline is known to be dead."""
     with store.write() as connection:
         mine = (tables.runs.c.pipeline == pipeline, tables.runs.c.environment == environment, tables.runs.c.ended.is_(None))
-        here, theirs = tables.epochs.c, tables.epochs.c.run_id == tables.runs.c.run_id
-        finished = {name: select(func.coalesce(func.sum(count), 0)).where(theirs).scalar_subquery()
-                    for name, count in (("rows", here.rows), ("epochs", here.epoch - here.first + 1))}
-        connection.execute(update(tables.runs).where(*mine).values(ended=moment(started), why="died", **finished))
+        for dead, thinned in connection.execute(select(tables.runs.c.run_id, tables.runs.c.thinned).where(*mine)).all():
+            here, before = tables.epochs.c, thinned or {"rows": 0, "epochs": 0}
+            rows, epochs = connection.execute(select(
+                func.coalesce(func.sum(here.rows), 0), func.coalesce(func.sum(here.epoch - here.first + 1), 0)
+            ).where(here.run_id == dead)).one()
+            connection.execute(update(tables.runs).where(tables.runs.c.run_id == dead).values(
+                ended=moment(started), why="died", rows=before["rows"] + rows, epochs=before["epochs"] + epochs))
         connection.execute(insert(tables.runs).values(
             run_id=run_id, pipeline=pipeline, environment=environment, incarnation=incarnation, release=release,
             started=moment(started), engine=engine, host=host, pid=pid, epochs=0, rows=0))
@@ -102,7 +106,7 @@ def _widen(connection: Connection, run_id: str, first: int, last: int) -> None:
 
 def listing(store: Store, pipeline: str | None = None, environment: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """Runs, the newest first, without their accounts."""
-    wanted = [column for column in tables.runs.c if column.name not in ("account", "met")]
+    wanted = [column for column in tables.runs.c if column.name not in BULKY]
     query = select(*wanted).order_by(tables.runs.c.run_id.desc()).limit(limit)
     if pipeline is not None:
         query = query.where(tables.runs.c.pipeline == pipeline)
@@ -124,8 +128,9 @@ def find(store: Store, run_id: str) -> dict[str, Any] | None:
         run["manifests"] = [dict(row) for row in connection.execute(query).mappings()]
         last = run["manifests"][-1] if run["manifests"] else None
         run["outputs"] = _outputs(connection, last) if last else {}
+        before = run.pop("thinned") or {"account": []}
         if not run["account"]:
-            run["account"] = _account(connection, run["manifests"])
+            run["account"] = add_up(connection, run["manifests"], before["account"])
         return run
 
 
@@ -135,9 +140,9 @@ def _outputs(connection: Connection, last: Mapping[str, Any]) -> dict[str, dict[
     return {row.output: {"version": row.version, "rows": row.rows} for row in connection.execute(query.order_by(here.output))}
 
 
-def _account(connection: Connection, manifests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The account of a run that never said how it ended, added up from its manifests."""
-    here, total = tables.legs.c, dict[str, dict[str, Any]]()
+def add_up(connection: Connection, manifests: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The account of these manifests, the oldest first, after an account of what was before them."""
+    here, total = tables.legs.c, {row["leg"]: {**row, "reasons": dict(row["reasons"])} for row in before}
     for manifest in manifests:
         query = select(tables.legs).where(here.incarnation == manifest["incarnation"], here.epoch == manifest["epoch"])
         for row in connection.execute(query.order_by(here.leg)).mappings():
@@ -156,7 +161,7 @@ def facts(store: Store, pipeline: str, environment: str) -> dict[str, list[dict[
     found = {}
     with store.read() as connection:
         for table in (tables.runs, tables.epochs, tables.legs):
-            columns = [column for column in table.c if column.name not in ("account", "met", "pipeline", "environment")]
+            columns = [column for column in table.c if column.name not in (*BULKY, "pipeline", "environment")]
             query = select(*columns).where(table.c.pipeline == pipeline, table.c.environment == environment)
             found[table.name] = [dict(row) for row in connection.execute(query.order_by(*table.primary_key.columns)).mappings()]
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-HEAD = "0002"                             # the newest migration: what a ledger must stand at
+HEAD = "0003"                             # the newest migration: what a ledger must stand at
 
 metadata = MetaData()
 
@@ -32,6 +32,7 @@ runs = Table(
     Column("rows", BigInteger, nullable=False, default=0),        # records read
     Column("account", JSON),                                      # one entry per leg, whether published or not
     Column("met", JSON),                                          # {drift, files, notes}: what it met besides its rows
+    Column("thinned", JSON),                                      # {account, rows, epochs} of its epochs whose rows are gone
     Index("runs_of_pipeline", "pipeline", "environment", "run_id"),
 )
 

@@ -49,7 +49,7 @@ def facts(opened: Opened) -> dict[str, pa.Table]:
     rows = ledger.facts(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
     kinds = {int: pa.int64(), str: pa.string(), float: pa.float64()}
     for name, table in {"runs": tables.runs, "epochs": tables.epochs, "legs": tables.legs}.items():
-        hidden = ("account", "met", "pipeline", "environment")
+        hidden = (*ledger.BULKY, "pipeline", "environment")
         fields = [(column.name, kinds.get(column.type.python_type, pa.string())) for column in table.c if column.name not in hidden]
         plain = [
             {key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
