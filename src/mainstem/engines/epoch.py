@@ -155,7 +155,10 @@ class Epochs:
 
     def finish(self) -> Manifest | None:
         """5 and 6: publish everything that is prepared, if the newest is marked last."""
-        if self.head is None or not self.head.last or (self.done and self.done.epoch >= self.head.epoch):
+        if self.head is None or not self.head.last:
+            return self.done
+        if self.done and self.done.epoch >= self.head.epoch:
+            orders.done(self.site.work, self.head.orders)         # it was killed before it could say so
             return self.done
         first = self.done.epoch + 1 if self.done else 1
         waiting = [self.journal.prepared(epoch) for epoch in range(first, self.head.epoch)] + [self.head]

@@ -47,7 +47,7 @@ class Planner:
     def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
         """plan-N, or None if there is nothing to do now."""
         ready = head is not None and head.last            # what is replayed must have been published
-        if (ready or self.wish.only_orders) and (order := next(iter(orders.pending(self.site.work)), None)):
+        if (ready or self.wish.only_orders) and (order := orders.due(self.site.work, incarnation, self._names)):
             return self._replay(order, epoch, incarnation, release, head)
         if self.wish.only_orders:
             return None
@@ -65,13 +65,18 @@ class Planner:
             plan.tables = tables.pin_all(self.site, last.tables, plan.clock)
         return plan
 
+    @property
+    def _names(self) -> set[str]:
+        return {node.name for node in self.site.plan.nodes}
+
     def ahead(self, plan: EpochPlan) -> EpochPlan | None:
         """What the epoch after `plan` will read, None if that is better decided later.
 
         It is `next`'s plan but for what only the end of `plan` tells: state, carry and marks.
         """
         self.begun = None
-        if not full(plan) or plan.orders or any(table.latest for table in self.site.plan.tables) or orders.pending(self.site.work):
+        waits = orders.pending(self.site.work, plan.incarnation)
+        if not full(plan) or plan.orders or any(table.latest for table in self.site.plan.tables) or waits:
             return None
         last = Prepared(
             epoch=plan.epoch,

@@ -165,12 +165,18 @@ def replay(
     return {"ordered": rows.num_rows, "replayed": before + done, "taken_by": taken}
 
 
+def _incarnation(opened: Opened) -> str:
+    """The one that an order given now belongs to."""
+    home = journal.current(opened.work)
+    return home.incarnation if home is not None else ""
+
+
 def _carried_out(opened: Opened) -> tuple[int, str]:
     """Carry out the orders that wait: how many rows they had, and who does it instead if somebody runs the pipeline."""
     from mainstem.clock import SystemClock
     from mainstem.project.run import run
 
-    count = sum(order.rows for order in orders.pending(opened.work))
+    count = sum(order.rows for order in orders.pending(opened.work, _incarnation(opened)))
     if not count:
         return 0, ""
     try:
@@ -213,5 +219,5 @@ def _order(opened: Opened, kind: str, rows: pa.Table, sources: set[str] | None) 
         part = rows.take(pa.array(indices))
         if kind == "replay":
             part = pinned(site, source, _progress(opened, source), part)
-        given.append(orders.give(opened.work, now, kind, source, node, part))
+        given.append(orders.give(opened.work, now, kind, source, node, part, _incarnation(opened)))
     return given

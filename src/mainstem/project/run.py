@@ -98,6 +98,7 @@ def run(
         open_.callback(lease.release)
         new = release.build(opened)
         home, fresh = incarnation.home_of(opened, clock, new, accept, lease)
+        orders.void_others(opened.work, home.incarnation)
         engine = Local(opened.settings.tasks, opened.settings.memory)
         open_.callback(engine.close)
         ledger = history.History(opened, new, home.incarnation, clock)
@@ -209,8 +210,6 @@ class _Runner:
                     left = self.home.prepared(epoch)
                     law.add(self.waiting, left.account)
                     self.waiting_rows += left.rows
-            if loop.done is not None and loop.done.epoch == prepared[-1]:
-                orders.done(self.opened.work, self.home.prepared(prepared[-1]).orders)      # killed before it could say so
         else:
             self._loop(self.opened.site()).agree(self._known())
         if plans and plans[-1] > (prepared[-1] if prepared else 0):
