@@ -88,6 +88,15 @@ def replace(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def touched(path: Path) -> bool:
+    """Whether something is there to be used again; it counts as new now, so that nobody takes it for a leftover."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def disk(error: OSError, path: Path) -> TransientError:
     """Turn what the file system says into an error with a remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

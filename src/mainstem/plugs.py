@@ -223,6 +223,16 @@ class Committed:
     already: bool = False             # it had been committed before
 
 
+@dataclass(frozen=True)
+class Keep:
+    """What upkeep leaves where it is. Moments are microseconds UTC."""
+
+    versions: Collection[int]         # that a manifest names: they stay readable
+    since: int                        # what a reader could see at this moment or later stays
+    staged: int                       # files that no commit took and that are younger: somebody may be about to
+    paths: Collection[str] = ()       # staged files that are prepared and not committed yet, however old
+
+
 class Sink(Protocol):
     """A place where rows go, all or nothing per epoch."""
 
@@ -268,11 +278,10 @@ class Sink(Protocol):
     def read(self, version: int | None = None) -> pa.Table:
         """All rows at a version (the newest if None)."""
 
-    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,
-                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
-        """Compact small files, drop what no kept version needs; {what: number}.
+    def maintain(self, keep: Keep, now_us: int, dry_run: bool = False) -> Mapping[str, int]:
+        """Compact small files and delete what nobody needs; {what: how many files}, the same if it is only asked for.
 
-        `keep_paths`: staged files that are prepared and not committed yet.
+        May run beside a writer and beside itself: whoever comes second leaves the rest for the next time.
         """
 
 

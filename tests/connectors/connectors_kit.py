@@ -16,7 +16,7 @@ from mainstem.connectors.delta.datafile import DataFile
 from mainstem.connectors.delta.log import files_of
 from mainstem.connectors.files import Files, FilesOptions
 from mainstem.errors import DataError
-from mainstem.plugs import Budget, Chunk, Discovery, Range, Scope, Transaction
+from mainstem.plugs import Budget, Chunk, Discovery, Keep, Range, Scope, Transaction
 
 PLENTY = Budget(300_000, 32 << 20)
 
@@ -132,3 +132,8 @@ def epoch(number: int, app: str = "p/i/out", first: int | None = None, fresh: bo
 
 def ids(rows: pa.Table) -> list[int]:
     return sorted(rows.column("id").to_pylist())
+
+
+def keep(versions: Sequence[int], ago_us: int, now_us: int, paths: Sequence[str] = ()) -> Keep:
+    """What upkeep leaves when nothing is kept for longer than `ago_us`."""
+    return Keep(versions, now_us - ago_us, now_us - ago_us, paths)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from connectors_kit import columns, epoch, ids, table
+from connectors_kit import columns, epoch, ids, keep, table
 
 from mainstem.columns import Column, Type
 from mainstem.connectors.folder import Folder, FolderOptions
@@ -144,8 +144,8 @@ def test_maintenance_deletes_leftovers_and_no_visible_file(tmp_path: Path) -> No
     out.commit(epoch(1), [out.stage(table(0, 1), "a")])
     orphan, waiting = out.stage(table(1, 1), "orphan"), out.stage(table(2, 1), "waiting")
     now = Path(orphan.path).stat().st_mtime_ns // 1000 + 10_000_000
-    assert out.maintain([], 60_000_000, now) == {"deleted_files": 0}
-    assert out.maintain([], 1_000_000, now, [waiting.path]) == {"deleted_files": 1}
+    assert out.maintain(keep([], 60_000_000, now), now) == {"deleted_files": 0}
+    assert out.maintain(keep([], 1_000_000, now, [waiting.path]), now) == {"deleted_files": 1}
     out.commit(epoch(2), [waiting])
     assert ids(out.read()) == [0, 2]
 

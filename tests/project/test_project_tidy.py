@@ -8,7 +8,7 @@ import pytest
 
 import mainstem
 from mainstem.plugs import Budget
-from mainstem.project import run
+from mainstem.project import run, upkeep
 from mainstem.project.place import locate
 
 PIPELINE = """\
@@ -22,8 +22,8 @@ outputs:
 
 
 def test_tables_are_compacted_and_vacuumed_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tenth epoch here; the rows stay what they are, in their order."""
-    monkeypatch.setattr(run, "_UPKEEP", 10)
+    """A chore every other epoch here; the rows stay what they are, in their order."""
+    monkeypatch.setattr(upkeep, "_EVERY", 2)
     (tmp_path / "in.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(60)))
     (tmp_path / "tidy.yaml").write_text(PIPELINE)
     (tmp_path / "mainstem.yaml").write_text("version: 1\nretention: {versions: 1ms, manifests: 2}\n")

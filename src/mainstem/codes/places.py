@@ -166,7 +166,8 @@ PAGES = {
     "delta.vacuumed": Code(
         "files of that version are gone",
         "The version is older than what maintenance keeps, so its data files were deleted.",
-        "Read a newer version; `retention.versions` in mainstem.yaml says how long they are kept."),
+        "Read a newer version; `retention.manifests` in mainstem.yaml says how many are kept, `retention.versions` for how long their "
+        "files outlive that."),
     "delta.deletion_vectors": Code(
         "a table with deletion vectors",
         "Another writer deleted rows without rewriting their files; reading on would bring these rows back.",

@@ -11,13 +11,14 @@ comes second finds the name taken, looks again and takes the next one, or finds 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,7 +28,7 @@ from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock, uuid7
 from mainstem.columns import Columns, Type
 from mainstem.errors import ConcurrencyError, DataError, RefusedError, SpecError, TransientError
-from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
+from mainstem.plugs import Committed, Format, Keep, Options, Scope, Staged, Transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,16 +227,17 @@ class Folder:
 
     # ------------------------------------------------------------------------------------------------ maintain
 
-    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,  # noqa: ARG002 (contract)
-                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
-        """Delete staged leftovers older than `older_than_us`. Visible files are the user's: they are never touched."""
-        kept = {Path(path).name for path in keep_paths}
-        swept = 0
+    def maintain(self, keep: Keep, now_us: int, dry_run: bool = False) -> Mapping[str, int]:  # noqa: ARG002 (contract)
+        """Delete staged leftovers. Visible files are the user's: they are never touched."""
+        kept = {Path(path).name for path in keep.paths}
+        deleted = 0
         for path in self.staged.iterdir() if self.staged.is_dir() else ():
-            if path.name not in kept and path.stat().st_mtime_ns // 1000 <= now_us - older_than_us:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                swept += 1
-        return {"deleted_files": swept}
+            with contextlib.suppress(FileNotFoundError):              # another upkeep was quicker
+                if path.name not in kept and path.stat().st_mtime_ns // 1000 <= keep.staged:
+                    deleted += 1
+                    if not dry_run:
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return {"deleted_files": deleted}
 
 
 def _wordless(kind: Type) -> bool:

@@ -84,6 +84,7 @@ class Lease:
         except BaseException:                 # it may have got its name all the same
             self._give_back()
             raise
+        self.born = self._path(self._number).stat().st_mtime_ns // 1000     # us UTC by the folder's clock: what is older is not ours
         for older in range(max(1, number - 1), self._number):
             self._path(older).unlink(missing_ok=True)
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)

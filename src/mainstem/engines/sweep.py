@@ -1,16 +1,19 @@
-"""Taking away what no recovery can need any more: state that time has passed, journals of long finished epochs, orphans."""
+"""Taking away what no recovery can need any more: state that time has passed, journals of long finished epochs, orphans.
+
+Files are only ever deleted here; whoever does so may do it again, beside somebody else who does the same.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mainstem.engines import staging
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
 
-KEEP_EPOCHS = 64  # finished epochs whose plan, prepared and manifest stay
 _EVERY = 16
 
 
@@ -24,54 +27,73 @@ def state(work: Path, before: Iterable[File], now: Iterable[File]) -> int:
     return len(gone)
 
 
-def orphans(work: Path, head: Prepared | None) -> int:
-    """Drop state files that no journal lists: what a killed attempt left behind. Only under the lease."""
+def orphans(work: Path, head: Prepared | None, before: int | None = None, dry_run: bool = False) -> int:
+    """Drop state files that the newest prepared epoch does not list: what a killed attempt left behind; how many.
+
+    Under the lease, or only those last written before a moment (microseconds UTC) when nobody can be about to list them.
+    """
     alive = {file.path for file in head.state} if head else set()
-    gone = 0
-    for path in (work / "state").glob("*/*.arrow"):
-        if str(path.relative_to(work)) not in alive:
-            path.unlink(missing_ok=True)
-            gone += 1
-    return gone
+    strange = (path for path in (work / "state").glob("*/*.arrow") if str(path.relative_to(work)) not in alive)
+    return sum(_drop(path, before, dry_run) for path in strange)
 
 
-def journal(home: Journal, done: Manifest | None, keep: int = KEEP_EPOCHS, now: bool = False) -> int:
+def journal(home: Journal, done: Manifest | None, keep: int, now: bool = False, dry_run: bool = False) -> int:
     """Drop the journal of epochs finished long ago; the newest manifest and all after it stay."""
     if done is None or (done.epoch % _EVERY and not now):
         return 0
-    gone = 0
-    for kind in ("plan", "prepared", "manifest"):
-        for epoch in home.epochs(kind):
-            if epoch < done.epoch - keep:
-                home.path(kind, epoch).unlink(missing_ok=True)
-                gone += 1
-    return gone
+    return sum(_drop(home.path(kind, epoch), None, dry_run)
+               for kind in ("plan", "prepared", "manifest") for epoch in home.epochs(kind) if epoch < done.epoch - keep)
 
 
-def unnamed(work: Path, before: int) -> tuple[int, int, int]:
+def closed(work: Path, dry_run: bool = False) -> int:
+    """Drop the journals of closed incarnations but the newest: history that the ledger has; how many files.
+
+    That they were here stays on record: their names are in the tables that they wrote last.
+    """
+    old = incarnations(work)[:-2]
+    return sum(_drop(path, None, dry_run) for home in old for path in home.folder.iterdir() if path.name != "birth.json")
+
+
+def unnamed(work: Path, before: int, dry_run: bool = False) -> tuple[int, int, int]:
     """Drop releases and pinned tables that no journal names, and files that a killed writer left; how many of each.
 
-    Only under the lease. What is younger than `before` (microseconds UTC) stays: somebody may be about to name it.
+    What was made or used after `before` (microseconds UTC) stays: somebody may be about to name it.
     """
-    releases, pinned = set(), set()
+    releases, tables = _named(work)
+    return (sum(_drop(path, before, dry_run) for path in (work / "releases").glob("*") if path.name not in releases),
+            sum(_drop(path, before, dry_run) for path in (work / "tables").glob("*.arrow") if str(path) not in tables),
+            sum(_drop(path, before, dry_run) for path in _leftovers(work)))
+
+
+def _named(work: Path) -> tuple[set[str], set[str]]:
+    """The releases and the paths of pinned tables that some journal names."""
+    releases, tables = set(), set()
     for home in incarnations(work):
-        for epoch in home.epochs("plan"):
-            plan = home.plan(epoch)
-            releases.add(plan.release)
-            pinned |= {table["path"] for table in plan.tables.values()}
-        for epoch in home.epochs("prepared"):
-            prepared = home.prepared(epoch)
-            releases.add(prepared.release)
-            pinned |= {table["path"] for table in prepared.tables.values()}
-        releases |= {home.manifest(epoch).release for epoch in home.epochs("manifest")}
-    counts = [0, 0, 0]
-    for place, (paths, named) in enumerate((
-        ((work / "releases").glob("*"), {str(work / "releases" / name) for name in releases}),
-        ((work / "tables").glob("*.arrow"), pinned),
-        ((path for path in work.rglob(".*.tmp") if not path.name.startswith(".lease-")), set()),
-    )):
-        for path in list(paths):
-            if str(path) not in named and path.stat().st_mtime_ns // 1000 <= before:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-                counts[place] += 1
-    return counts[0], counts[1], counts[2]
+        for kind, read in (("plan", home.plan), ("prepared", home.prepared), ("manifest", home.manifest)):
+            for epoch in home.epochs(kind):
+                with contextlib.suppress(FileNotFoundError):          # finished long ago, and dropped meanwhile
+                    record = read(epoch)
+                    releases.add(record.release)
+                    tables |= {table["path"] for table in getattr(record, "tables", {}).values()}
+    return releases, tables
+
+
+def _leftovers(work: Path) -> Iterator[Path]:
+    """What a writer that was killed had not yet given a name, and orders that were not given to their end."""
+    yield from work.rglob(".*.tmp")
+    yield from (work / "lease").glob(".*.void")
+    for path in (work / "orders").glob("*"):
+        if path.suffix in (".arrow", ".done") and not path.name.startswith("settled-") and not path.with_suffix(".json").exists():
+            yield path
+
+
+def _drop(path: Path, before: int | None, dry_run: bool) -> bool:
+    """Delete a file or folder, if it was last written before that moment; whether it was there to be deleted."""
+    try:
+        if before is not None and path.stat().st_mtime_ns // 1000 > before:
+            return False
+        if not dry_run:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -150,7 +150,7 @@ class Pipeline:
 
     def reset(self, dry_run: bool = False) -> dict[str, Any]:
         """Close the present incarnation, so that the next run begins anew from the start of its input."""
-        from mainstem.project.upkeep import reset
+        from mainstem.project.reset import reset
 
         return reset(self._opened, dry_run)
 

@@ -42,7 +42,7 @@ def build(opened: Opened) -> str:
     code = code_of_plan(opened, opened.plan)
     name = content_hash(opened.plan, code)
     folder = opened.work / "releases" / name
-    if _name_of(folder) != name:              # not there, or damaged: what belongs in it is known
+    if _name_of(folder) != name or not durable.touched(folder):       # not there, or damaged: what belongs in it is known
         durable.folder(folder / "code")
         if code is not None:
             for place in code.unseen:

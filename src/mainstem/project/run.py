@@ -20,15 +20,14 @@ from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
 from mainstem.engines.memory import epoch_bytes
 from mainstem.engines.planning import Planner, Wish, full
-from mainstem.errors import SpecError, TransientError, UserCodeError
+from mainstem.errors import SpecError, UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
-from mainstem.project import history, incarnation, release
+from mainstem.project import history, incarnation, release, upkeep
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
-_UPKEEP = 256  # published epochs between two looks at the tables: compaction and vacuum
 _WAIT = 0.1  # seconds between looks at a source that has nothing new
 
 
@@ -147,6 +146,7 @@ class _Runner:
         self.epochs = self.rows = 0
         self.waiting: dict[str, dict[str, Any]] = {}      # the account of epochs that earlier runs left unpublished
         self.waiting_rows = 0
+        self.upkeep = upkeep.Rounds(opened, home, lease, clock, lambda: ledger.store)
         self.record = 200.0                   # bytes of a usual record, learned from epoch to epoch
 
     def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
@@ -177,12 +177,13 @@ class _Runner:
                 why = "end" if planner.ended(loop.head) or wish.flush else "hold"
                 break
             if plan is None or (wish.follow and not full(plan) and self.clock.monotonic() < due):
+                self.upkeep.idle(loop.site)
                 self.clock.sleep(_WAIT)
                 continue
             due = self.clock.monotonic() + self.opened.settings.epoch_interval / 1e6
             plan = loop.plan(plan)
             loop.begin(plan)
-            if plan.epoch % _UPKEEP and (following := planner.ahead(plan)):  # upkeep takes away what no journal names
+            if following := planner.ahead(plan):
                 loop.begin(following)
             self.ledger.store  # noqa: B018 (a ledger that cannot be used stops the run before anything is decided)
             self._epoch(loop, plan)
@@ -249,18 +250,9 @@ class _Runner:
         sweep.state(self.opened.work, plan.state, prepared.state)
         done = loop.finish()
         sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
-        if done is not None and done.epoch == plan.epoch and plan.epoch % _UPKEEP == 0:
-            self._tidy(loop)
+        if done is not None and done.epoch == plan.epoch:
+            self.upkeep.published(loop.site)
         signals.tell("run.progress", epoch=plan.epoch, rows=self.rows, seconds=prepared.seconds)
-
-    def _tidy(self, loop: Epochs) -> None:
-        """Keep the tables of a run that commits again and again quick to open; another writer in the way is no harm."""
-        from mainstem.project import upkeep
-
-        try:
-            upkeep.tables(self.opened, self.home, loop.site, self.clock.now())
-        except TransientError as error:
-            signals.tell("log", level="warning", message=f"tables are tidied up later: {error}")
 
     def _over_limit(self, epoch: Prepared | None = None) -> bool:
         """Whether to stop, with an epoch that is about to be decided: it is then not published. A replay is no new dirt."""

@@ -37,12 +37,13 @@ class EpochWritten(Written):
 
 
 class RetentionWritten(Written):
-    """What `mainstem maintain` keeps."""
+    """What `mainstem maintain` keeps, and what a run that goes on and on keeps by itself."""
 
-    manifests: int = Field(100, ge=2, description="finished epochs whose journal files are kept")
+    manifests: int = Field(100, ge=2, description="finished epochs whose journal files, and whose versions of tables, are kept")
+    history: int = Field(10_000, ge=2, description="finished epochs, and runs, that the ledger keeps of each pipeline")
     quarantine: int = Field(90, ge=1, description="days that discarded and replayed records are kept; open ones are always kept")
     staged: Duration = Field(86_400_000_000, description="age at which files that no epoch lists are removed")
-    versions: Duration = Field(604_800_000_000, description="how long old versions of tables stay readable")
+    versions: Duration = Field(3_600_000_000, description="how long files that left a table stay, for who still reads an older version")
 
 
 class ChannelWritten(Written):
@@ -132,6 +133,11 @@ class Settings:
     def retention_epochs(self) -> int:
         """Manifests that are kept."""
         return self.values.retention.manifests
+
+    @property
+    def retention_history(self) -> int:
+        """Epochs, and runs, in the ledger."""
+        return self.values.retention.history
 
     @property
     def retention_versions(self) -> int:

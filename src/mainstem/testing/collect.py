@@ -9,7 +9,7 @@ A test reads it as `Collect.rows("pipeline", "climate")`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -139,8 +139,7 @@ class Collect:
         schema = pa.schema([(column.name, column.type.arrow) for column in self.columns])
         return _table(paths) if paths else schema.empty_table()
 
-    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,  # noqa: ARG002
-                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002
+    def maintain(self, keep: plugs.Keep, now_us: int, dry_run: bool = False) -> Mapping[str, int]:  # noqa: ARG002
         """Nothing: a test wants to see all that was written."""
         return {}
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from connectors_kit import delta, epoch, files, ids, table
+from connectors_kit import delta, epoch, files, ids, keep, table
 from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainstem.connectors.delta import Delta
-from mainstem.errors import DataError
+from mainstem import signals
+from mainstem.connectors.delta import Delta, datafile
+from mainstem.errors import DataError, TransientError
+from mainstem.plugs import Keep
 
 PAIRS = (("house", "string"), ("room", "int64"), ("value", "int64"))
 KEYS = st.tuples(st.sampled_from(["a", "b", "", None]), st.sampled_from([1, 2, None]))
@@ -111,15 +113,16 @@ def test_compaction_keeps_rows_order_transactions_and_old_versions(tmp_path: Pat
         out.commit(epoch(number), [out.stage(table(number, 1), f"{number:012d}")])
     order = out.read().column("id").to_pylist()
     kept = out.version()
-    report = out.maintain([kept], 3_600_000_000, now())
-    assert report == {"compacted_files": 30, "deleted_files": 0, "deleted_log_files": 0}
+    report = out.maintain(keep([kept], 3_600_000_000, now()), now())
+    assert (report["compacted_files"], report["deleted_files"]) == (30, 0)
+    assert report["deleted_log_files"] == 20, "the log from the checkpoint before the kept version on stays"
     assert out.read().column("id").to_pylist() == order == list(range(1, 31))
     assert len(files(out)) == 1
     assert out.last("p/i/out") == 30
     assert out.commit(epoch(30), []).already
     assert ids(out.read(kept)) == list(range(1, 31))
     assert DeltaTable(str(out.root)).to_pyarrow_table().num_rows == 30
-    assert out.maintain([kept], 3_600_000_000, now())["compacted_files"] == 0
+    assert out.maintain(keep([kept], 3_600_000_000, now()), now())["compacted_files"] == 0
 
 
 def test_partitions_are_compacted_each_for_itself(tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_partitions_are_compacted_each_for_itself(tmp_path: Path) -> None:
     out.prepare()
     for number in range(1, 11):
         out.commit(epoch(number), [out.stage(pa.concat_tables([table(number, 1, "a/b"), table(100 + number, 1, "c")]), f"{number:04d}")])
-    assert out.maintain([], 0, now())["compacted_files"] == 20
+    assert out.maintain(keep([], 0, now()), now())["compacted_files"] == 20
     assert sorted(file.partition["name"] for file in files(out)) == ["a/b", "c"]
     assert ids(out.read()) == [*range(1, 11), *range(101, 111)]
     assert DeltaTable(str(out.root)).to_pyarrow_table().num_rows == 20
@@ -140,14 +143,16 @@ def test_vacuum_spares_kept_versions_waiting_files_and_recent_readers(tmp_path: 
         out.commit(epoch(number), [out.stage(table(number, 1), f"{number:04d}")])
     waiting, orphan = out.stage(table(99, 1), "waiting"), out.stage(table(98, 1), "orphan")
     reader = out.version()
-    assert out.maintain([7, reader], 3_600_000_000, now())["deleted_files"] == 0, "a reader of an hour ago may still be at it"
-    report = out.maintain([7], 0, now(), [waiting.path])
+    first = out.maintain(keep([7, reader], 3_600_000_000, now()), now())
+    assert first["deleted_files"] == 0, "a reader of an hour ago may still be at it"
+    assert first["deleted_log_files"] == 5, "the log from the checkpoint before the kept version (5) on stays"
+    report = out.maintain(keep([7], 0, now(), [waiting.path]), now())
     assert report["deleted_files"] == 13 + 1
     assert not Path(orphan.path).exists()
     assert ids(out.read(7)) == list(range(1, 8))
     with pytest.raises(DataError, match=r"delta\.vacuumed"):
-        out.read(reader)
-    assert report["deleted_log_files"] == 5, "the log from the checkpoint before the kept version (5) on stays"
+        out.read(reader - 1)
+    assert ids(out.read(reader)) == list(range(1, 21)), "nothing but upkeep came after it"
     with pytest.raises(DataError, match=r"delta\.unreadable"):
         out.read(3)
     out.commit(epoch(21), [waiting])
@@ -162,7 +167,7 @@ def test_many_small_epochs_with_upkeep_stay_few_files(tmp_path: Path) -> None:
         staged = [out.stage(table(number, 1), f"{number:012d}")]
         out.commit(epoch(number), staged)
         if number % 25 == 0:
-            out.maintain([out.version()], 0, now())
+            out.maintain(keep([out.version()], 0, now()), now())
     assert ids(out.read()) == list(range(1, 101))
     assert len(os.listdir(out.root)) < 80
     assert len(os.listdir(out.root / "_delta_log")) < 80
@@ -174,5 +179,134 @@ def test_a_reader_beside_compaction_never_sees_another_number_of_rows(tmp_path: 
     for number in range(1, 31):
         out.commit(epoch(number), [out.stage(table(number, 1), f"{number:012d}")])
         if number % 9 == 0:
-            assert other.maintain([], 3_600_000_000, now())["compacted_files"] >= 8
+            assert other.maintain(keep([], 3_600_000_000, now()), now())["compacted_files"] >= 8
         assert ids(out.read()) == list(range(1, number + 1))
+
+
+def many(out: Delta, count: int) -> None:
+    out.prepare()
+    for number in range(1, count + 1):
+        out.commit(epoch(number), [out.stage(table(number, 1), f"{number:012d}")])
+
+
+def test_what_left_the_table_and_what_never_entered_it_have_ages_of_their_own(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake")
+    many(out, 10)
+    leftover = Path(out.stage(table(99, 1), "leftover").path)
+    at = now()
+    young = at - 3_600_000_000
+    assert out.maintain(Keep([], at, young), at)["deleted_files"] == 10, "compacted away, and no reader is waited for"
+    assert leftover.exists(), "somebody may be about to commit it"
+    assert out.maintain(Keep([], young, at), at)["deleted_files"] == 1
+    assert not leftover.exists()
+    assert ids(out.read()) == list(range(1, 11))
+
+
+def test_a_kept_version_is_read_with_the_upkeep_after_it_so_its_small_files_can_go(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake")
+    many(out, 10)
+    kept = out.version()
+    at = now()
+    out.maintain(keep([kept], 0, at), at)
+    assert len(list(out.root.glob("*.parquet"))) == 1
+    assert out.version() > kept
+    assert ids(out.read(kept)) == list(range(1, 11))
+    out.commit(epoch(11), [out.stage(table(11, 1), "e11")])
+    assert ids(out.read(kept)) == list(range(1, 11))
+    assert ids(delta(tmp_path / "lake").read()) == list(range(1, 12))
+
+
+def test_files_that_left_stay_for_their_readers_though_the_log_that_says_so_is_gone(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake", checkpoint_every=5)
+    many(out, 20)
+    small, at = set(out.root.glob("*.parquet")), now()
+    out.maintain(keep([out.version()], 3_600_000_000, at), at)
+    for number in range(21, 61):
+        out.commit(epoch(number), [out.stage(table(number, 1), f"{number:012d}")])
+        at += 60_000_000
+        if number % 10 == 0:
+            out.maintain(keep([out.version()], 3_600_000_000, at), at)
+    assert out.log.versions()[0] > 25, "the log of the first compaction is gone"
+    assert all(path.exists() for path in small), "it is not yet an hour ago"
+    assert len(os.listdir(out.log.folder)) < 30
+    at += 3_600_000_000
+    out.maintain(keep([out.version()], 3_600_000_000, at), at)
+    assert not any(path.exists() for path in small)
+    assert ids(out.read()) == list(range(1, 61))
+    assert DeltaTable(str(out.root)).metadata().configuration["delta.deletedFileRetentionDuration"] == "interval 3600 seconds"
+
+
+def test_a_retention_that_somebody_wrote_into_the_table_stays(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake", properties={"delta.deletedFileRetentionDuration": "interval 30 days"})
+    many(out, 3)
+    out.maintain(keep([], 60_000_000, now()), now())
+    assert DeltaTable(str(out.root)).metadata().configuration["delta.deletedFileRetentionDuration"] == "interval 30 days"
+
+
+def test_a_dry_run_says_what_upkeep_then_does_and_does_nothing(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake", checkpoint_every=5)
+    many(out, 20)
+    out.stage(table(99, 1), "leftover")
+    before = sorted(path.name for path in out.root.rglob("*"))
+    at, version = now(), out.version()
+    said = out.maintain(keep([version], 0, at), at, dry_run=True)
+    assert said["compacted_files"] == 20
+    assert said["deleted_files"] == 1
+    assert said["deleted_log_files"] > 10
+    assert sorted(path.name for path in out.root.rglob("*")) == before
+    assert out.maintain(keep([version], 0, at), at)["compacted_files"] == 20
+    assert out.maintain(keep([version], 0, at), at, dry_run=True) == dict.fromkeys(said, 0)
+
+
+def test_rows_are_forgotten_for_good_and_all_others_stay_in_their_order(tmp_path: Path) -> None:
+    out = delta(tmp_path / "lake")
+    out.prepare()
+    for number in range(5):
+        out.commit(epoch(number + 1), [out.stage(table(number * 10, 10), f"{number:012d}")])
+    version, before = out.version(), {file.path for file in files(out)}
+    keys = pa.table({"id": pa.array([3, 11, 12, *range(20, 30), 777], pa.int64()), "name": ["a"] * 13 + ["other"]})
+    assert out.forget(keys, now(), dry_run=True) == 13
+    assert out.version() == version
+    assert out.forget(keys, now()) == 13
+    wanted = [number for number in range(50) if number not in {3, 11, 12, *range(20, 30)}]
+    assert out.read().column("id").to_pylist() == out.read(version).column("id").to_pylist() == wanted
+    assert len(before & {file.path for file in files(out)}) == 2, "only files that held such a row are written anew"
+    assert out.last("p/i/out") == 5
+    assert out.commit(epoch(5), []).already
+    assert out.forget(keys, now()) == 0
+    at = now()
+    out.maintain(keep([version], 0, at), at)
+    assert not any(Path(path).exists() for path in before - {file.path for file in files(out)}), "nothing of them is left"
+    assert out.forget(pa.table({"id": pa.array([None], pa.int64())}), now()) == 0
+
+
+def test_forgetting_beside_a_writer_loses_none_of_its_rows(tmp_path: Path) -> None:
+    out, other = delta(tmp_path / "lake"), delta(tmp_path / "lake")
+    many(out, 4)
+    quick = other.stage(table(100, 3), "other")
+    heard: list[str] = []
+
+    def meanwhile(name: str, _: object) -> None:
+        if name == "durable.commit" and not heard:
+            heard.append(name)
+            other.commit(epoch(1, "other"), [quick])
+
+    with signals.listening(meanwhile):
+        assert out.forget(pa.table({"id": pa.array([2, 3], pa.int64())}), now()) == 2
+    assert heard
+    assert ids(out.read()) == [1, 4, 100, 101, 102]
+
+
+def test_a_disk_that_is_too_full_to_compact_is_freed_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = delta(tmp_path / "lake")
+    many(out, 10)
+    leftover = Path(out.stage(table(99, 1), "leftover").path)
+
+    def full(*_: Any) -> None:
+        raise TransientError("disk.full", "the disk is full", where="here", fix="make room")
+
+    monkeypatch.setattr(datafile, "write_stream", full)
+    with pytest.raises(TransientError):
+        out.maintain(keep([], 0, now()), now())
+    assert not leftover.exists()
+    assert ids(out.read()) == list(range(1, 11))

@@ -21,7 +21,7 @@ _LARGE = 64 << 20                     # files of this size are left alone
 _GROUP_ROWS = 1 << 18
 
 
-def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int) -> int:
+def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int, dry_run: bool = False) -> int:
     """Make one file of every 8 or more files of a size class (64 KiB, 512 KiB, 4 MiB, 32 MiB) and partition.
 
     So a row is rewritten three times at most, not once per compaction. In one commit, data unchanged, beside a writer that
@@ -35,24 +35,19 @@ def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int) -> i
     for file in files_of(table):
         if file.bytes < _LARGE:
             groups[tuple(sorted(file.partition.items(), key=lambda item: item[0])), _class(file.bytes)].append(file)
+    bins = [few for files in groups.values() for few in _bins(files)]
+    replaced = sum(len(few) for few in bins)
+    if not bins or dry_run:
+        return replaced
     actions: list[Any] = []
-    replaced = 0
-    for files in groups.values():
-        for few in _bins(files):
-            path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
-            _join(path, few, schema, codec)
-            datafile.conserved("files made one", path, sum(file.rows for file in few), datafile.rows_in(path))
-            values = {name: datafile.partition_text(value) for name, value in few[0].partition.items()}
-            actions.append(datafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
-            actions += [datafile.remove_action(log.root, file, now_ms, False) for file in few]
-            replaced += len(few)
-    if not actions:
-        return 0
-    before = table.version()
-    if not log.commit(table, actions, schema, partition_by, None, {"mainstem.maintenance": "compaction"}, tries=5):
-        return 0
-    log.settle(before + 1, log.newest().version())
-    return replaced
+    for few in bins:
+        path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
+        _join(path, few, schema, codec)
+        datafile.conserved("files made one", path, sum(file.rows for file in few), datafile.rows_in(path))
+        values = {name: datafile.partition_text(value) for name, value in few[0].partition.items()}
+        actions.append(datafile.add_action(log.root, path, values, few[-1].time, False))     # its rows keep their place
+        actions += [datafile.remove_action(log.root, file, now_ms, False) for file in few]
+    return replaced if log.tidy(table, actions, schema, partition_by, "compaction") else 0
 
 
 def _class(size: int) -> int:
@@ -79,18 +74,18 @@ def _join(path: Path, files: Sequence[DataFile], schema: pa.Schema, codec: str) 
     """One file with the rows of all, in order; a row group's worth in memory at a time."""
     import pyarrow.parquet as pq
 
-    footers = [pq.read_metadata(file.path) for file in files if file.rows]
-    bounded = [field.name for field in schema if all(_bounded(footer, field.name) for footer in footers)]
-    datafile.write_stream(path, _gathered(files, schema), schema, bounded, codec)
+    bounded = set(schema.names)
+    for file in files:
+        if file.rows:
+            bounded &= _bounded(pq.read_metadata(file.path))
+    datafile.write_stream(path, _gathered(files, schema), schema, [name for name in schema.names if name in bounded], codec)
 
 
-def _bounded(footer: Any, name: str) -> bool:
-    """Whether a file has bounds for a column (it has none where the column has a NaN)."""
-    for index in range(footer.num_columns):
-        if footer.schema.column(index).path == name:
-            found = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
-            return all(part is not None for part in found)
-    return False
+def _bounded(footer: Any) -> set[str]:
+    """The columns that a file has bounds for in all of its row groups (there are none where a column has a NaN)."""
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    return {footer.schema.column(index).path for index in range(footer.num_columns)
+            if all(group.column(index).statistics is not None for group in groups)}
 
 
 def _gathered(files: Sequence[DataFile], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -175,7 +175,8 @@ def read_one(file: DataFile, wanted: pa.Schema) -> pa.Table:
     import pyarrow.parquet as pq
 
     found = pq.ParquetFile(file.path)
-    present = [name for name in wanted.names if name in found.schema_arrow.names]
+    there = set(found.schema_arrow.names)
+    present = [name for name in wanted.names if name in there]
     rows = found.read(columns=present)
     arrays = []
     for field in wanted:

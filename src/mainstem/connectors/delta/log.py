@@ -1,17 +1,16 @@
-"""The log of a Delta table: a kept snapshot, commits that survive a power loss, checkpoints, and what may be deleted.
+"""The log of a Delta table: a kept snapshot, commits that survive a power loss, checkpoints.
 
 delta-rs neither fsyncs nor refuses a repeated transaction; both are done here and in `delta`.
 """
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -28,6 +27,16 @@ _COMMIT = re.compile(r"^(\d{20})\.json$")
 _ARROW = re.compile(r"\x1b\[\d*m|↳")
 _ERRNO = re.compile(r"os error (\d+)|code: (\d+)")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint.*\.parquet$")
+UPKEEP = "mainstem.maintenance"       # signs commits that change the files of a table and not what a pipeline wrote
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit did to the files of the table."""
+
+    added: tuple[str, ...]
+    removed: tuple[tuple[str, int], ...]          # path, and when (ms)
+    upkeep: bool
 
 
 @dataclass
@@ -39,10 +48,14 @@ class Log:
     _kept: DeltaTable | None = None
     _identity: str = ""
     _checkpoint: int = -1
+    _changes: dict[int, Change] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         return self.root / "_delta_log"
+
+    def _file(self, version: int) -> Path:
+        return self.folder / f"{version:020d}.json"
 
     def exists(self) -> bool:
         """Whether there is a table."""
@@ -69,9 +82,10 @@ class Log:
         kept = self._kept
         if kept is not None:
             try:
-                if not (self.folder / f"{kept.version():020d}.json").exists():
+                if not self._file(kept.version()).exists():
                     raise DeltaError("its log is not the one that was read")
-                kept.update_incremental()
+                if self._file(kept.version() + 1).exists():           # else nothing came, and no folder need be listed
+                    kept.update_incremental()
                 return kept
             except (DeltaError, OSError):
                 self._kept = None
@@ -79,12 +93,9 @@ class Log:
         identity = str(kept.metadata().id)
         if self._identity and identity != self._identity:
             raise gone(self.root)
-        self._kept, self._identity, self._checkpoint = kept, identity, self._last_checkpoint()
+        self._kept, self._identity, self._checkpoint = kept, identity, max(self.checkpoints(), default=-1)
         return kept
 
-    def _last_checkpoint(self) -> int:
-        found = [int(match[1]) for name in os.listdir(self.folder) if (match := _CHECKPOINT.match(name))]
-        return max(found, default=-1)
 
     def commit(self, snapshot: DeltaTable, actions: Sequence[Any], schema: pa.Schema, partition_by: Sequence[str],
                transaction: tuple[str, int] | None, facts: dict[str, str], tries: int = 0) -> bool:
@@ -110,10 +121,18 @@ class Log:
             return False
         return True
 
+    def tidy(self, snapshot: DeltaTable, actions: Sequence[Any], schema: pa.Schema, partition_by: Sequence[str], why: str) -> bool:
+        """Commit what upkeep did, beside a writer that appends; False if somebody touched the same files."""
+        before = snapshot.version()
+        if not self.commit(snapshot, actions, schema, partition_by, None, {UPKEEP: why}, tries=5):
+            return False
+        self.settle(before + 1, self.newest().version())
+        return True
+
     def settle(self, first: int, last: int) -> None:
         """Make the commits [first, last] survive a power loss, and write a checkpoint when one is due."""
         for version in range(first, last + 1):
-            sync_file(self.folder / f"{version:020d}.json")
+            sync_file(self._file(version))
         durable.sync_folder(self.folder)
         if last - max(self._checkpoint, 0) >= self.every:
             self.checkpoint()
@@ -134,7 +153,7 @@ class Log:
 
     def entries(self, version: int) -> Iterator[dict[str, Any]]:
         """The actions of one commit."""
-        with (self.folder / f"{version:020d}.json").open("rb") as file:
+        with self._file(version).open("rb") as file:
             for line in file:
                 if line.strip():
                     yield json.loads(line)
@@ -144,7 +163,7 @@ class Log:
         return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _COMMIT.match(name)))
 
     def taken(self, since: int) -> str:
-        """The commits after a version that took files of rows away and are no pipeline's: a restore, an overwrite, a delete.
+        """The commits after a version that took files of rows away and are no pipeline's, and not its upkeep's: a restore, a delete.
 
         Files that were only written anew (a compaction) say so themselves.
         """
@@ -153,9 +172,13 @@ class Log:
             entries = list(self.entries(version))
             removed = sum("remove" in entry and entry["remove"].get("dataChange", True) for entry in entries)
             facts = {name: value for entry in entries for name, value in entry.get("commitInfo", {}).items()}
-            if removed and "mainstem.app" not in facts:
+            if removed and "mainstem.app" not in facts and UPKEEP not in facts:
                 found.append(f"version {version} ({facts.get('operation', 'unknown')}) took {removed} files out")
         return ", ".join(found)
+
+    def checkpoints(self) -> list[int]:
+        """The versions that have a checkpoint, rising."""
+        return sorted({int(match[1]) for name in os.listdir(self.folder) if (match := _CHECKPOINT.match(name))})
 
     def writer(self) -> dict[str, str] | None:
         """The facts of the newest commit that a pipeline made, without their prefix; None if no file of such a one is left."""
@@ -167,13 +190,13 @@ class Log:
                     return facts
         return None
 
-    def holding(self, app: str, epoch: int, first: int = 0) -> tuple[int, int] | None:
-        """(version, rows) of the commit that holds a transaction; None if its file is gone.
+    def holding(self, app: str, epoch: int, last: int, first: int = 0) -> tuple[int, int] | None:
+        """(version, rows) of the commit of [first, last] that holds a transaction; None if its file is gone.
 
         Rows are those of its add actions, of a merge the changes that it took in.
         """
-        for version in reversed(self.versions()):
-            if version < first:
+        for version in range(last, first - 1, -1):
+            if not self._file(version).exists():
                 break
             rows, merged, recorded = 0, None, None
             for entry in self.entries(version):
@@ -188,53 +211,28 @@ class Log:
                 break
         return None
 
-    # --------------------------------------------------------------------------------------------- what may go
-
-    def needed(self, keep_versions: Collection[int], since_ms: int) -> set[str]:
-        """Paths (relative) of all files that the newest version, a kept one, or a reader since then may open."""
-        import pyarrow as pa
-
-        versions = self.versions()
-        newest = versions[-1]
-        bases = sorted({*self._checkpoints(), *([0] if versions[0] == 0 else [])})
-        base = max((version for version in bases if version <= min([*keep_versions, newest])), default=bases[0])
-        kept = sorted({version for version in keep_versions if version >= base} | {newest})
-        alive = dict.fromkeys((unquote(path) for path in pa.table(self.open(base).get_add_actions())["path"].to_pylist()), base)
-        needed: set[str] = set()
-
-        def ended(path: str, since: int, until: int) -> None:
-            place = bisect.bisect_left(kept, since)
-            if place < len(kept) and kept[place] < until:
-                needed.add(path)
-
-        for version in versions[bisect.bisect_right(versions, base):]:
+    def change(self, version: int) -> Change:
+        """What a commit did; remembered, because the log is read again and again for its upkeep."""
+        if version not in self._changes:
+            added, removed, upkeep = [], [], False
             for entry in self.entries(version):
                 if "add" in entry:
-                    alive.setdefault(unquote(entry["add"]["path"]), version)
+                    added.append(unquote(entry["add"]["path"]))
                 elif "remove" in entry:
-                    path = unquote(entry["remove"]["path"])
-                    ended(path, alive.pop(path, base), version)
-                    if int(entry["remove"].get("deletionTimestamp") or 0) > since_ms:
-                        needed.add(path)
-        for path, since in alive.items():
-            ended(path, since, newest + 1)
-        return needed
+                    removed.append((unquote(entry["remove"]["path"]), int(entry["remove"].get("deletionTimestamp") or 0)))
+                upkeep |= UPKEEP in entry.get("commitInfo", {})
+            self._changes[version] = Change(tuple(added), tuple(removed), upkeep)
+        return self._changes[version]
 
-    def _checkpoints(self) -> list[int]:
-        return sorted(int(match[1]) for name in os.listdir(self.folder) if (match := _CHECKPOINT.match(name)))
+    def forget_changes(self, before: int) -> None:
+        """The commits before this version are gone."""
+        self._changes = {version: change for version, change in self._changes.items() if version >= before}
 
-    def clean(self, keep_versions: Collection[int], before_us: int) -> int:
-        """Delete log files that no kept version needs: everything before the newest checkpoint that all of them stand on."""
-        newest = self.versions()[-1]
-        floor = max((version for version in self._checkpoints() if version <= min([*keep_versions, newest])), default=0)
-        gone_files = 0
-        for name in os.listdir(self.folder):
-            match = _COMMIT.match(name) or _CHECKPOINT.match(name)
-            path = self.folder / name
-            if match and int(match[1]) < floor and path.stat().st_mtime_ns // 1000 <= before_us:
-                path.unlink()
-                gone_files += 1
-        return gone_files
+    def upkept(self, version: int) -> int:
+        """The newest version that differs from this one by upkeep alone: what to read for it."""
+        while self._file(version + 1).exists() and self.change(version + 1).upkeep:
+            version += 1
+        return version
 
 
 def files_of(table: DeltaTable) -> list[DataFile]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,12 +18,14 @@ from pydantic import Field
 from mainstem import durable, signals
 from mainstem.clock import Clock, SystemClock
 from mainstem.columns import Columns
-from mainstem.connectors.delta import datafile, merge, shape
+from mainstem.connectors.delta import datafile, merge, shape, upkeep
 from mainstem.connectors.delta.compact import compact
 from mainstem.connectors.delta.datafile import DataFile
+from mainstem.connectors.delta.forget import forget
 from mainstem.connectors.delta.log import Log, asking, files_of
+from mainstem.connectors.delta.upkeep import PARTS
 from mainstem.errors import DataError, RefusedError, TransientError
-from mainstem.plugs import Committed, Format, Options, Scope, Staged, Transaction
+from mainstem.plugs import Committed, Format, Keep, Options, Scope, Staged, Transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 _TRIES = 12                           # a commit that meets others this often gives up and keeps its staged files
 _REBASED = 5                          # so often delta-rs itself puts rows that are only added on top of what others added
-_PARTS = ".parts.json"                # what one task staged for a partitioned table: a list of files
 
 
 class DeltaOptions(Options):
@@ -153,14 +154,14 @@ class Delta:
             path = self.root / f"part-{label}-{number:04d}.parquet"
             size, sha256 = datafile.write(path, part, self.options.compression)
             parts.append({"file": path.name, "rows": datafile.rows_in(path), "bytes": size, "sha256": sha256, "partition": values})
-        index = self.root / f"part-{label}{_PARTS}"
+        index = self.root / f"part-{label}{PARTS}"
         size, sha256 = durable.write(index, lambda file: file.write(json.dumps(parts).encode()))
         durable.sync_folder(self.root)
         return Staged(str(index), sum(part["rows"] for part in parts), size, sha256)
 
     def parts(self, file: Staged) -> Sequence[Staged]:
         """The Parquet files behind a staged list of them."""
-        if not file.path.endswith(_PARTS):
+        if not file.path.endswith(PARTS):
             return ()
         return [Staged(str(self.root / part["file"]), part["rows"], part["bytes"], part["sha256"])
                 for part in json.loads(Path(file.path).read_bytes())]
@@ -224,7 +225,7 @@ class Delta:
         added = []
         for file in files:
             path = Path(file.path)
-            if file.path.endswith(_PARTS):
+            if file.path.endswith(PARTS):
                 added += [datafile.add_action(self.root, self.root / part["file"], part["partition"], now, True)
                           for part in json.loads(path.read_bytes())]
             elif file.rows:
@@ -233,7 +234,7 @@ class Delta:
 
     def _committed(self, transaction: Transaction, before: int) -> Committed:
         version = self.log.newest().version()
-        found = self.log.holding(transaction.app, transaction.version, before + 1)
+        found = self.log.holding(transaction.app, transaction.version, version, before + 1)
         self.log.settle(before + 1, version)
         if found is None:
             raise TransientError("delta.commit_lost", "the commit went through, but the log does not show it",
@@ -241,7 +242,7 @@ class Delta:
         return Committed(*found)
 
     def _already(self, table: DeltaTable, transaction: Transaction, files: Sequence[Staged]) -> Committed:
-        found = self.log.holding(transaction.app, transaction.version)
+        found = self.log.holding(transaction.app, transaction.version, table.version())
         version, rows = found or (table.version(), sum(file.rows for file in files))     # its file is gone: nobody can count
         self.log.settle(version, table.version())
         return Committed(version, rows, already=True)
@@ -266,7 +267,7 @@ class Delta:
     def read(self, version: int | None = None) -> pa.Table:
         import pyarrow as pa
 
-        table = self.log.open(version)
+        table = self.log.open(None if version is None else self.log.upkept(version))
         try:
             return datafile.read(files_of(table), pa.schema(table.schema()))
         except FileNotFoundError as error:
@@ -275,30 +276,23 @@ class Delta:
 
     # ------------------------------------------------------------------------------------------------ maintain
 
-    def maintain(self, keep_versions: Sequence[int], older_than_us: int, now_us: int,
-                 keep_paths: Collection[str] = ()) -> Mapping[str, int]:
-        """Compact small files; delete data and log files that no kept version needs and that are older than `older_than_us`.
-
-        `keep_paths`: staged files that are prepared and not committed yet. Transactions outlive all of it.
-        """
+    def maintain(self, keep: Keep, now_us: int, dry_run: bool = False) -> Mapping[str, int]:
+        """Compact small files, delete data and log files that nobody needs. Transactions outlive all of it."""
         if not self.log.exists():
             return {}
-        compacted = compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000)
-        if compacted:
-            self.log.checkpoint()
-        before = now_us - older_than_us
-        needed = self.log.needed(keep_versions, before // 1000)
-        spared = needed | {Path(path).name for path in keep_paths} | _parts_of(keep_paths)
-        swept = 0
-        for path in self.root.iterdir():
-            if path.is_file() and path.suffix in (".parquet", ".json", ".tmp") and path.name not in spared \
-                    and path.stat().st_mtime_ns // 1000 <= before:
-                path.unlink()
-                swept += 1
-        return {"compacted_files": compacted, "deleted_files": swept, "deleted_log_files": self.log.clean(keep_versions, before)}
+        compacted = 0
+        try:
+            compacted = compact(self.log, self.options.partition_by, self.options.compression, now_us // 1000, dry_run)
+            if compacted and not dry_run:
+                self.log.checkpoint()
+        finally:                              # a disk that is too full for the one needs the other
+            deleted, logged = upkeep.delete(self.log, keep, now_us, dry_run)
+        if not dry_run:
+            upkeep.promise(self.log, keep, now_us)
+        return {"compacted_files": compacted, "deleted_files": deleted, "deleted_log_files": logged}
 
-
-def _parts_of(paths: Collection[str]) -> set[str]:
-    """The files that staged lists of parts name."""
-    return {part["file"] for path in paths if path.endswith(_PARTS) and Path(path).exists()
-            for part in json.loads(Path(path).read_bytes())}
+    def forget(self, keys: pa.Table, now_us: int, dry_run: bool = False) -> int:
+        """Take the rows with one of these keys out of the table, for good; how many there were. `keys`: some of its columns."""
+        if not self.log.exists():
+            return 0
+        return forget(self.log, keys.column_names, keys, self.options.compression, now_us // 1000, dry_run)

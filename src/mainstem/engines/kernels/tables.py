@@ -61,8 +61,8 @@ def pin(table: Table, source: plugs.Source, format_: plugs.Format, folder: Path,
     content = _bytes(rows)
     digest = hashlib.sha256(content).hexdigest()
     path = durable.folder(folder) / f"{table.name}-{digest[:16]}.arrow"
-    if not path.exists():
-        with contextlib.suppress(ConcurrencyError):      # somebody else has just written the same content
+    with contextlib.suppress(ConcurrencyError):          # somebody else has just written the same content
+        if not durable.touched(path):
             durable.publish(path, content)
     return {"path": str(path), "version": version, "hash": digest, "rows": rows.num_rows, "at": now}
 
