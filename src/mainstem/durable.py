@@ -5,10 +5,6 @@ Every call passes `signals.at("durable....")` first, so that tests can count dur
 
 from __future__ import annotations
 
-<<<<<<< ours
-=======
-import contextlib
->>>>>>> theirs
 import errno
 import hashlib
 import os
@@ -60,10 +56,6 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> tuple[int, str]:
             signals.at("durable.fsync", path=str(path))
             os.fsync(file.fileno())
     except OSError as error:
-<<<<<<< ours
-=======
-        discard(path)                         # on a full disk a part of it would take the room of the next try
->>>>>>> theirs
         raise disk(error, path) from error
     return hashed.size, hashed.sha256
 
@@ -83,11 +75,7 @@ def publish(path: Path, content: bytes) -> None:
     except OSError as error:
         raise disk(error, path) from error
     finally:
-<<<<<<< ours
         temporary.unlink(missing_ok=True)
-=======
-        discard(temporary)
->>>>>>> theirs
     sync_folder(path.parent)
 
 
@@ -100,10 +88,6 @@ def replace(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-<<<<<<< ours
-=======
-<<<<<<< HEAD
->>>>>>> theirs
 def touched(path: Path) -> bool:
     """Whether something is there to be used again; it counts as new now, so that nobody takes it for a leftover."""
     try:
@@ -111,15 +95,6 @@ def touched(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
-<<<<<<< ours
-=======
-=======
-def discard(path: Path) -> None:
-    """Take away a file that nobody needs. One that cannot go (the folder is read-only by now) is in nobody's way either."""
-    with contextlib.suppress(OSError):
-        path.unlink()
->>>>>>> e8b7449 (wip)
->>>>>>> theirs
 
 
 def disk(error: OSError, path: Path) -> TransientError:

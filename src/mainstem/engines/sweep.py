@@ -10,10 +10,6 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-<<<<<<< ours
-=======
-from mainstem import durable
->>>>>>> theirs
 from mainstem.engines import staging
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
@@ -26,11 +22,7 @@ def state(work: Path, before: Iterable[File], now: Iterable[File]) -> int:
     alive = {file.path for file in now}
     gone = [file.path for file in before if file.path not in alive]
     for path in gone:
-<<<<<<< ours
         (work / path).unlink(missing_ok=True)
-=======
-        durable.discard(work / path)
->>>>>>> theirs
         staging.forget(work, path)
     return len(gone)
 
@@ -41,45 +33,16 @@ def orphans(work: Path, head: Prepared | None, before: int | None = None, dry_ru
     Under the lease, or only those last written before a moment (microseconds UTC) when nobody can be about to list them.
     """
     alive = {file.path for file in head.state} if head else set()
-<<<<<<< ours
     strange = (path for path in (work / "state").glob("*/*.arrow") if str(path.relative_to(work)) not in alive)
     return sum(_drop(path, before, dry_run) for path in strange)
-=======
-<<<<<<< HEAD
-    strange = (path for path in (work / "state").glob("*/*.arrow") if str(path.relative_to(work)) not in alive)
-    return sum(_drop(path, before, dry_run) for path in strange)
-=======
-    gone = 0
-    for path in (work / "state").glob("*/*.arrow"):
-        if str(path.relative_to(work)) not in alive:
-            durable.discard(path)
-            gone += 1
-    return gone
->>>>>>> e8b7449 (wip)
->>>>>>> theirs
 
 
 def journal(home: Journal, done: Manifest | None, keep: int, now: bool = False, dry_run: bool = False) -> int:
     """Drop the journal of epochs finished long ago; the newest manifest and all after it stay."""
     if done is None or (done.epoch % _EVERY and not now):
         return 0
-<<<<<<< ours
     return sum(_drop(home.path(kind, epoch), None, dry_run)
                for kind in ("plan", "prepared", "manifest") for epoch in home.epochs(kind) if epoch < done.epoch - keep)
-=======
-<<<<<<< HEAD
-    return sum(_drop(home.path(kind, epoch), None, dry_run)
-               for kind in ("plan", "prepared", "manifest") for epoch in home.epochs(kind) if epoch < done.epoch - keep)
-=======
-    gone = 0
-    for kind in ("plan", "prepared", "manifest"):
-        for epoch in home.epochs(kind):
-            if epoch < done.epoch - keep:
-                durable.discard(home.path(kind, epoch))
-                gone += 1
-    return gone
->>>>>>> e8b7449 (wip)
->>>>>>> theirs
 
 
 def closed(work: Path, dry_run: bool = False) -> int:
@@ -106,10 +69,6 @@ def _named(work: Path) -> tuple[set[str], set[str]]:
     """The releases and the paths of pinned tables that some journal names."""
     releases, tables = set(), set()
     for home in incarnations(work):
-<<<<<<< ours
-=======
-<<<<<<< HEAD
->>>>>>> theirs
         for kind, read in (("plan", home.plan), ("prepared", home.prepared), ("manifest", home.manifest)):
             for epoch in home.epochs(kind):
                 with contextlib.suppress(FileNotFoundError):          # finished long ago, and dropped meanwhile
@@ -138,28 +97,3 @@ def _drop(path: Path, before: int | None, dry_run: bool) -> bool:
     except FileNotFoundError:
         return False
     return True
-<<<<<<< ours
-=======
-=======
-        for epoch in home.epochs("plan"):
-            plan = home.plan(epoch)
-            releases.add(plan.release)
-            pinned |= {table["path"] for table in plan.tables.values()}
-        for epoch in home.epochs("prepared"):
-            prepared = home.prepared(epoch)
-            releases.add(prepared.release)
-            pinned |= {table["path"] for table in prepared.tables.values()}
-        releases |= {home.manifest(epoch).release for epoch in home.epochs("manifest")}
-    counts = [0, 0, 0]
-    for place, (paths, named) in enumerate((
-        ((work / "releases").glob("*"), {str(work / "releases" / name) for name in releases}),
-        ((work / "tables").glob("*.arrow"), pinned),
-        ((path for path in work.rglob(".*.tmp") if not path.name.startswith(".lease-")), set()),
-    )):
-        for path in list(paths):
-            if str(path) not in named and path.stat().st_mtime_ns // 1000 <= before:
-                shutil.rmtree(path) if path.is_dir() else durable.discard(path)
-                counts[place] += 1
-    return counts[0], counts[1], counts[2]
->>>>>>> e8b7449 (wip)
->>>>>>> theirs
