@@ -269,6 +269,7 @@ class Bench:
     clock: HandClock = field(default_factory=lambda: HandClock(BEGIN + 30 * DAY))
     wish: Wish = field(default_factory=lambda: Wish(budget=Budget(10_000, 1 << 20)))
     tables: Mapping[str, pa.Table] = field(default_factory=dict)  # written as NAME.csv into the folder
+    ahead: bool = False  # read for the next epoch while one is carried out, as a run does
 
     def __post_init__(self) -> None:
         names = [*(node.name for node in self.plan.of(Write)), QUARANTINE]
@@ -314,7 +315,11 @@ class Bench:
                         quiet += 1
                         self.clock.sleep(1)
                         continue
-                    prepared = epochs.run(epochs.plan(plan))
+                    plan = epochs.plan(plan)
+                    if self.ahead and (following := planner.ahead(plan)):
+                        epochs.begin(plan)
+                        epochs.begin(following)
+                    prepared = epochs.run(plan)
                     ran += 1
                     marks.append(dict(prepared.marks))
                     epochs.finish()
@@ -332,7 +337,6 @@ class Bench:
             law.add(account, self.home.prepared(number).account)
         outputs = {node.step: self.sinks[node.name].rows() for node in self.plan.of(Write)}
         return Ran(outputs, self.sinks[QUARANTINE].rows(), account, ran, why, marks, self.plan)
-
 
     def _recover(self, epochs: Epochs) -> None:
         """Finish what a crash left: publish what is decided, and run again what is only planned."""
@@ -358,6 +362,7 @@ def play(
     tables: Mapping[str, pa.Table] | None = None,
     arrival: Callable[[int, Row], int] | None = None,
     flush: bool = False,
+    ahead: bool = False,
 ) -> Ran:
     """Run a plan whose one source is a script, in a folder of its own."""
     clock = HandClock(now)
@@ -371,5 +376,6 @@ def play(
         clock,
         Wish(follow=follow, flush=flush, budget=Budget(10_000, 1 << 20)),
         tables or {},
+        ahead,
     )
     return bench.run(restart, idle_looks=idle_looks)

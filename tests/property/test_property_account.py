@@ -326,7 +326,8 @@ def run(text: str, folder: Path, partitions: Partitions, moves: list[Move], tabl
     here = Path(tempfile.mkdtemp(dir=folder))
     (here / "mine.py").write_text(MINE)
     files = {"known.csv": "k,label\n", "several.csv": "k,tag\n", "mine.py": MINE}
-    bench = Bench(compiled(text, files), here, {"events": Scripted(partitions, moves)}, tasks, tables=tables)
+    bench = Bench(compiled(text, files), here, {"events": Scripted(partitions, moves)}, tasks, tables=tables,
+                  ahead=rng is not None and rng.random() < 0.7)
     crashes = 0
     while rng is not None and crashes < 4:
         point = rng.choice(POINTS)
