@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +22,21 @@ def data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of Spark's event log."""
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="session")
+def spark(events: Path) -> Iterator[Any]:
+    """One Spark for all of a process: two cores of this machine. It is active, so that every run on Spark uses it."""
+    from mainstem.engines.spark.launch import start
+
+    conf = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false",
+            "spark.eventLog.rolling.enabled": "false"}
+    session = start("local[2]", conf, "tests")
+    yield session
+    session.stop()

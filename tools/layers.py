@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,11 @@ class Layer:
     command: tuple[str, ...] = ()         # a static check ...
     counted: str = ""                     # ... and the words of its output that say how much it looked at
     files: tuple[str, ...] = ()           # patterns of test files; the first layer that matches has the file
+    again: tuple[str, ...] = ()           # and files of other layers that it runs once more, in its own environment
+    environ: tuple[tuple[str, str], ...] = ()
+    extra: str = ""                       # the extra of mainstem that it needs installed
+    needs: str = ""                       # a program without which it cannot run
+    alone: bool = False                   # all of its files in one process
     least: int = 0                        # fewer tests than this is a failure
     asked: bool = False                   # runs only when it is named
 
@@ -43,6 +49,9 @@ LAYERS = (
     Layer("lint", ("ruff", "check", *(tree for tree in TREES if (ROOT / tree).is_dir()))),
     Layer("types", ("mypy",), r"in (\d+) source files?"),
     Layer("imports", ("lint-imports", "--no-cache", "--no-logo"), r"Contracts: (\d+) kept"),
+    Layer("spark", files=("tests/spark/*",), again=("tests/conformance/test_conformance_arroyo.py",
+          "tests/conformance/test_conformance_batch.py", "tests/conformance/test_conformance_sensor.py"),
+          environ=(("MAINSTEM_ENGINE", "spark"),), extra="spark", needs="java", alone=True, least=40),
     Layer("soak", files=("tests/soak/*", "tests/*/test_*_soak.py"), asked=True),
     Layer("crash", files=("tests/crash/*", "tests/*/test_*_crash.py"), least=35),
     Layer("input", files=("tests/input/*", "tests/*/test_*_input.py", "tests/conformance/test_conformance_arroyo.py",
@@ -52,7 +61,7 @@ LAYERS = (
     Layer("examples", files=("src/mainstem/*.py", "src/mainstem/**/*.py"), least=20),
     Layer("unit", files=("tests/*",), least=1800),
 )
-ORDER = ("lint", "types", "imports", "examples", "unit", "property", "conformance", "input", "crash", "soak")
+ORDER = ("lint", "types", "imports", "examples", "unit", "property", "conformance", "input", "crash", "spark", "soak")
 
 
 @dataclass
@@ -94,7 +103,8 @@ def share_out() -> dict[str, list[list[str]]]:
     for path in [*tests, ROOT / "src/mainstem/__init__.py"]:
         name = path.relative_to(ROOT).as_posix()
         layer = next(layer for layer in LAYERS if any(fnmatch(name, pattern) for pattern in layer.files))
-        taken[layer.name].append(path)
+        for user in (layer, *(other for other in LAYERS if any(fnmatch(name, pattern) for pattern in other.again))):
+            taken[user.name].append(path)
     jobs: dict[str, list[list[str]]] = {}
     for layer in LAYERS:
         if layer.command:
@@ -102,7 +112,7 @@ def share_out() -> dict[str, list[list[str]]]:
         elif layer.name == "examples":
             jobs[layer.name] = [["--doctest-modules", "--ignore=src/mainstem/ledger/migrations", "src/mainstem"]]
         else:
-            shares: list[list[Path]] = [[] for _ in range(JOBS)]
+            shares: list[list[Path]] = [[] for _ in range(1 if layer.alone else JOBS)]
             for path in sorted(taken[layer.name], key=lambda path: -path.stat().st_size):
                 min(shares, key=lambda share: sum(file.stat().st_size for file in share)).append(path)
             jobs[layer.name] = [sorted(str(path.relative_to(ROOT)) for path in share) for share in shares if share]
@@ -114,7 +124,10 @@ def job(layer: Layer, files: list[str], report: Path) -> Outcome:
     command = [str(BIN / layer.command[0]), *layer.command[1:]] if layer.command else [
         sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short", f"--junitxml={report}", *files]
     began = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if missing := lacking(layer):
+        return Outcome(began=began, ended=began, skipped=[missing])
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | dict(layer.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
     outcome = Outcome(began=began, ended=time.monotonic(), output=done.stdout)
     if layer.command:
         outcome.passed, outcome.failed = (1, 0) if done.returncode == 0 else (0, 1)
@@ -125,6 +138,18 @@ def job(layer: Layer, files: list[str], report: Path) -> Outcome:
     if done.returncode not in (0, 5) and not outcome.failed:
         outcome.failed = 1                # pytest itself broke: a collection error, a crash, an interrupt
     return outcome
+
+
+def lacking(layer: Layer) -> str:
+    """What this machine lacks for a layer, empty if nothing; an extra that is not installed is installed first."""
+    if layer.needs and shutil.which(layer.needs) is None:
+        return f"no {layer.needs} here"
+    if layer.extra:
+        sync = [str(BIN / "uv"), "sync", "--locked", "--inexact", "-q", "--extra", layer.extra]
+        done = subprocess.run(sync, cwd=ROOT, env=os.environ | {"UV_COMPILE_BYTECODE": "1"}, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"the extra {layer.extra!r} cannot be installed: {done.stderr.strip().splitlines()[-1:]}"
+    return ""
 
 
 def read(report: Path, outcome: Outcome) -> None:
@@ -147,7 +172,11 @@ def close(layer: Layer, jobs: list[Future[Outcome]]) -> Outcome:
     notes = []
     if not layer.command:
         total.count = str(total.passed + total.failed)
-        if int(total.count) < layer.least:
+        lacks = layer.needs and not int(total.count) and total.skipped
+        if lacks and os.environ.get("CI"):
+            total.failed += 1
+            notes.append("in CI nothing may be lacking")
+        if int(total.count) < layer.least and not lacks:
             total.failed += 1
             notes.append(f"only {total.count} tests, its floor is {layer.least} (tools/layers.py)")
         missing = [reason for reason in total.skipped if "data" in reason]

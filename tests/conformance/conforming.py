@@ -16,6 +16,7 @@ from typing import Any
 
 from mainstem import project
 
+ENGINE = os.environ.get("MAINSTEM_ENGINE", "local")       # the layer `spark` runs the same cases once more
 PIPELINES = Path(__file__).parent / "pipelines"
 RECOUNT = Path(__file__).parents[2] / "tools" / "recount.py"
 
@@ -81,6 +82,6 @@ def conform(name: str, folder: Path, cut: Mapping[str, Any] | None = None) -> Ou
     shutil.copyfile(PIPELINES / file.name, file)
     pipeline = project.open(file, flags=dict(cut or {}))
     assert not pipeline.check(), "\n".join(map(str, pipeline.check()))
-    result = pipeline.run()
+    result = pipeline.run(engine=ENGINE)
     assert (result.why, result.exit_code, result.published) == ("end", 0, True)
     return Outcome(pipeline, result)

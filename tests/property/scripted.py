@@ -24,6 +24,7 @@ from pyarrow import csv
 from mainstem import project
 from mainstem.clock import HandClock, iso
 from mainstem.engines import journal, law
+from mainstem.engines.contract import Engine
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.lease import Lease
 from mainstem.engines.local.engine import Local
@@ -270,6 +271,7 @@ class Bench:
     wish: Wish = field(default_factory=lambda: Wish(budget=Budget(10_000, 1 << 20)))
     tables: Mapping[str, pa.Table] = field(default_factory=dict)  # written as NAME.csv into the folder
     ahead: bool = False  # read for the next epoch while one is carried out, as a run does
+    engine: Callable[[int], Engine] = Local
 
     def __post_init__(self) -> None:
         names = [*(node.name for node in self.plan.of(Write)), QUARANTINE]
@@ -300,7 +302,7 @@ class Bench:
         marks: list[dict[str, int]] = []
         ran, quiet, why = 0, 0, "end"
         while True:
-            engine, lease = Local(self.tasks), Lease(self.home.folder, self.clock, takeover=True)
+            engine, lease = self.engine(self.tasks), Lease(self.home.folder, self.clock, takeover=True)
             try:
                 epochs = Epochs(self.site(), engine, self.home, lease, self.clock)
                 self._recover(epochs)
@@ -363,6 +365,7 @@ def play(
     arrival: Callable[[int, Row], int] | None = None,
     flush: bool = False,
     ahead: bool = False,
+    engine: Callable[[int], Engine] = Local,
 ) -> Ran:
     """Run a plan whose one source is a script, in a folder of its own."""
     clock = HandClock(now)
@@ -377,5 +380,6 @@ def play(
         Wish(follow=follow, flush=flush, budget=Budget(10_000, 1 << 20)),
         tables or {},
         ahead,
+        engine,
     )
     return bench.run(restart, idle_looks=idle_looks)

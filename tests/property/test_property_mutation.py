@@ -384,7 +384,7 @@ def test_an_engine_that_reads_a_range_never_or_twice(
 ) -> None:
     from mainstem.engines.local import engine
 
-    done = spoil_once(monkeypatch, engine, "_reads", lambda calls: change(calls) if calls else None)
+    done = spoil_once(monkeypatch, engine, "read_calls", lambda calls: change(calls) if calls else None)
     code, message = broken(tmp_path)
     assert done
     assert code == "law.broken", message

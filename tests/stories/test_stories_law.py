@@ -121,7 +121,7 @@ def kept_rows(change: Callable[[pa.Table], pa.Table]) -> Callable[[Any], Any]:
 PLANTED: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "the decoder": (Json, "decode", overlooked),
     "the source": (Files, "read", lambda chunks: chunks[:-1]),
-    "a read task": (engine, "_reads", lambda calls: [*calls, *calls] or None),
+    "a read task": (engine, "read_calls", lambda calls: [*calls, *calls] or None),
     "the pipe to the user's function": (slot.Slot, "__call__", table(drop)),
     "the shuffle": (engine, "scatter", lambda parts: [(parts[0][0], drop(parts[0][1])), *parts[1:]] if parts else None),
     "the group by": (made, "ask", table(drop)),

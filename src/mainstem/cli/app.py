@@ -68,6 +68,8 @@ Environment = Annotated[str | None, typer.Option("--environment", "-e", metavar=
                                                  show_default="$MAINSTEM_ENV, else default")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key of mainstem.yaml for this "
                                                     "command, like `--set tasks=1`; may be repeated.")]
+Engine = Annotated[str | None, typer.Option("--engine", metavar="local|spark|auto", help="Who carries it out; auto: small epochs "
+                                            "here, large ones on Spark.", show_default="local, or what mainstem.yaml says")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How data is printed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every point of the epoch protocol, too.")]

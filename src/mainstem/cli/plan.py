@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mainstem.cli import show
-from mainstem.cli.app import Environment, FileArgument, Output, OutputOption, Settings, app, examples, opened
+from mainstem.cli.app import Engine, Environment, FileArgument, Output, OutputOption, Settings, app, examples, opened
 
 if TYPE_CHECKING:
     from mainstem.plan.explain import Explained
 
 
-@app.command(epilog=examples("mainstem plan greenhouse.yaml", "mainstem plan --output json"))
+@app.command(epilog=examples("mainstem plan greenhouse.yaml", "mainstem plan --engine spark", "mainstem plan --output json"))
 def plan(file: FileArgument = None, environment: Environment = None, output: OutputOption = Output.table,
-         settings: Settings = None) -> None:
+         settings: Settings = None, engine: Engine = None) -> None:
     """What running it would do. Graph, legs, column types, guarantees and why, and what an edit does to the state that is there."""
-    explained = opened(file, environment, settings).plan()
+    explained = opened(file, environment, settings).plan(engine)
     if output is Output.json:
         show.document("plan", explained)
     elif output is Output.csv:
@@ -44,6 +44,14 @@ def _draw(explained: Explained) -> None:
     for promise in explained.guarantees:
         print(f"  {promise.output}: {promise.level}")
         _list(promise.why, "      ")
+    if explained.stages:
+        _heading("stages on the cluster, with a shuffle between two of them")
+        for number, stage in enumerate(explained.stages):
+            print(f"  stage {number}: {', '.join(stage.steps)}; tasks: {stage.tasks}")
+            _list([*(f"{fold}: its rows are brought together by {keys}" for fold, keys in stage.shuffled),
+                   *(f"{fold}: in one task only, because {why}" for fold, why in stage.alone)], "      ")
+            if stage.kept:
+                print(f"      - what {stage.kept} makes is kept in files first: it is not deterministic")
     _heading("what depends on how epochs are cut, and other notes")
     _list([*explained.notes, explained.repair], "  ")
     if explained.changes:

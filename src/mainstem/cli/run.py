@@ -11,7 +11,19 @@ import typer
 
 from mainstem.cli import show
 from mainstem.cli.account import COLUMNS, account, outputs
-from mainstem.cli.app import Environment, FileArgument, Output, OutputOption, Quiet, Settings, Verbose, app, examples, opened
+from mainstem.cli.app import (
+    Engine,
+    Environment,
+    FileArgument,
+    Output,
+    OutputOption,
+    Quiet,
+    Settings,
+    Verbose,
+    app,
+    examples,
+    opened,
+)
 from mainstem.cli.screen import watching
 
 if TYPE_CHECKING:
@@ -38,7 +50,7 @@ def run(
                                                   "anew, `rebuild` reads everything again.")] = None,
     takeover: Annotated[bool, typer.Option("--takeover", help="Take the pipeline from a runner that is thought dead.")] = False,
     environment: Environment = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="Who carries it out.")] = "local",
+    engine: Engine = None,
     output: OutputOption = Output.table,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -102,8 +102,25 @@ PAGES = {
     # ---- engines -----------------------------------------------------------------------------------------------------
     "engine.unknown": Code(
         "there is no such engine",
-        "The name after `--engine` is none of those installed.",
-        "Leave it out for the embedded engine, `local`."),
+        "The name after `--engine` is none of those that there are.",
+        "Leave it out for the embedded engine, `local`; `spark` places the tasks on Apache Spark, `auto` only those of large epochs."),
+    "engine.no_spark": Code(
+        "Spark is not installed",
+        "The engine `spark` needs the package pyspark, which is not part of the core install.",
+        "pip install 'mainstem[spark]', in the same environment as mainstem."),
+    "engine.no_java": Code(
+        "Spark finds no Java that it can use",
+        "Spark runs in a Java virtual machine, version 17 or newer; `JAVA_HOME` says which, else `java` on the path.",
+        "Install one (Debian, Ubuntu: apt install openjdk-17-jre-headless), or set JAVA_HOME."),
+    "engine.setting": Code(
+        "a setting of Spark that mainstem's tasks need otherwise",
+        "One message is one Arrow blob, and a target is one task: these settings belong to the engine.",
+        "Take it out of `conf:`; every other setting of Spark is passed through."),
+    "engine.spark": Code(
+        "Spark gave up on a task of an epoch",
+        "A task failed as often as Spark tries again, an executor was lost for good, or the application was stopped. Nothing of the "
+        "epoch was published, and nothing is lost.",
+        "Look at Spark's log; start again: the same ranges are read once more. Out of memory: more `tasks`, or a smaller `epoch`."),
     # ---- promises of our own -----------------------------------------------------------------------------------------
     "law.broken": Code(
         "the account of an epoch does not balance",

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from mainstem.batch import NONE, Fates
 from mainstem.plan.words import Plan
+from mainstem.plugs import Budget
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ class EpochPlan(msgspec.Struct, kw_only=True):
 class Engine(Protocol):
     """Who carries out an epoch. The ONE action: read, compute, stage files."""
 
+    name: str  # who carried out the newest epoch: local | spark
+
+    def wants(self, rows: int, size: int) -> Budget:
+        """How much one epoch should take, where a task takes about so many rows and bytes."""
+
     def begin(self, plan: Plan, epoch: EpochPlan, scope: Any) -> None:
         """Perhaps begin to read for an epoch whose predecessor is still being carried out.
 
@@ -125,3 +131,5 @@ class Engine(Protocol):
         """
 
     def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]: ...
+
+    def close(self) -> None: ...

@@ -90,6 +90,10 @@ class Epochs:
         prepared = judge(self.site.plan, plan, reports, self.head)
         prepared.last = (last or plan.publish == "epoch") and not self._holds(prepared)
         prepared.seconds = self.clock.monotonic() - began
+        prepared.engine = self.engine.name
+        if self.head is not None and self.head.engine != prepared.engine:
+            seam = {"epoch": plan.epoch, "from": self.head.engine, "to": prepared.engine, "positions": self.head.progress}
+            prepared.seam = seam
         signals.at("epoch.judged", epoch=plan.epoch)
         self.lease.check()
         self.journal.publish("prepared", plan.epoch, prepared)
@@ -147,6 +151,7 @@ class Epochs:
             tables=head.tables,
             clock=head.clock,
             closing=head.closing,
+            engine=head.engine,
             last=True,
         )
         self.journal.publish("prepared", epoch, prepared)

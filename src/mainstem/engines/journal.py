@@ -53,6 +53,8 @@ class Prepared(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     closing: bool = False
     last: bool = False  # everything up to here is to be published
+    engine: str = "local"  # who carried it out
+    seam: dict[str, Any] = {}  # where another engine went on than the epoch before had: {from, to, epoch, positions}
     tombstone: str = ""  # the incarnation is closed; why
 
 

@@ -13,8 +13,11 @@ def epoch_bytes(memory: int) -> int:
     return memory // 16
 
 
-def share(memory: int, tasks: int) -> None:
-    """Set the limits of this process, which runs `tasks` tasks at a time. 0 bytes: no limits of our own."""
+def share(memory: int, tasks: int, spill: str = "") -> None:
+    """Set the limits of this process, which runs `tasks` tasks at a time. 0 bytes: no limits of our own.
+
+    `spill`: the folder for what a query cannot hold in memory; the system's temporary folder if empty.
+    """
     if memory:
-        duck.configure(1, max(memory // (2 * tasks), _LEAST))
+        duck.configure(1, max(memory // (2 * tasks), _LEAST), spill)
         staging.keep_at_most(memory // 8)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,21 @@ from mainstem.engines.kernels.duck import query
 from mainstem.engines.law import name_of
 from mainstem.engines.site import Site
 from mainstem.engines.tasks import Outcome, Raw, Task
-from mainstem.plan.words import Node, Read, Time
+from mainstem.plan.words import Node, Plan, Read, Time
 
 _ticks = SystemClock()
+
+
+def read_calls(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
+    """One call per range of the epoch, in an order that every engine shares."""
+    calls: list[Callable[[], Outcome]] = []
+    for node in plan.of(Read):
+        segments: defaultdict[int, int] = defaultdict(int)
+        for range_ in epoch.ranges.get(node.name, []):
+            segment = segments[range_["partition"]]
+            segments[range_["partition"]] += 1
+            calls.append(partial(run_read, site, epoch, node, len(calls), segment, range_, tables))
+    return calls
 
 
 def run_read(

@@ -14,6 +14,7 @@ from mainstem.engines import staging
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
 
+BETWEEN = "between"  # the folder of what one job of an epoch keeps for the next
 _EVERY = 16
 
 
@@ -35,6 +36,12 @@ def orphans(work: Path, head: Prepared | None, before: int | None = None, dry_ru
     alive = {file.path for file in head.state} if head else set()
     strange = (path for path in (work / "state").glob("*/*.arrow") if str(path.relative_to(work)) not in alive)
     return sum(_drop(path, before, dry_run) for path in strange)
+
+
+def between(work: Path) -> None:
+    """Drop what one job of an epoch kept for the next: the epoch is computed, or computed anew."""
+    for path in (work / BETWEEN).glob("*.arrow"):
+        path.unlink(missing_ok=True)
 
 
 def journal(home: Journal, done: Manifest | None, keep: int, now: bool = False, dry_run: bool = False) -> int:

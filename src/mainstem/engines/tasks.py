@@ -25,7 +25,7 @@ from mainstem.engines.kernels import keys
 from mainstem.engines.kernels.made import born
 from mainstem.engines.law import broken, name_of
 from mainstem.engines.site import Site
-from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Read, Sql, Write
+from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Plan, Read, Sql, Write
 
 _ticks = SystemClock()
 
@@ -206,9 +206,19 @@ def fold_kernel(node: Node) -> Any:
     return importlib.import_module(f"mainstem.engines.kernels.{type(node.word.body).__name__.lower()}")
 
 
-def raised(rows: pa.Table, before: int, lateness: int | None) -> pa.Table:
-    """The rows with their marks raised by what came before their segment in its own partition."""
-    if before == NONE or lateness is None or not rows.num_rows:
+def marked(parcel: Parcel, plan: Plan, before: Mapping[tuple[str, int, int], int]) -> Parcel:
+    """The parcel as its fold may judge it: the marks of read rows raised by what came before their segment in its partition."""
+    if parcel.raise_by is None:
+        return parcel
+    word = plan.node(parcel.raise_by[0]).word
+    assert isinstance(word, Read)
+    lateness, reached = (word.time.lateness if word.time else None), before.get(parcel.raise_by, NONE)
+    rows = parcel.rows if lateness is None else _raised(parcel.rows, reached, lateness)
+    return Parcel(parcel.fold, parcel.input, rows, parcel.order)
+
+
+def _raised(rows: pa.Table, before: int, lateness: int) -> pa.Table:
+    if before == NONE or not rows.num_rows:
         return rows
     marks = np.maximum(at(rows, "wm"), before - lateness)
     column = rows.column(AT).combine_chunks()

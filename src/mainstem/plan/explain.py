@@ -36,6 +36,17 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What one stage of an epoch does, where tasks are placed on a cluster."""
+
+    tasks: str  # how many, or what decides it
+    steps: tuple[str, ...]
+    shuffled: tuple[tuple[str, str], ...]  # (fold, the keys by which its rows come to their task)
+    alone: tuple[tuple[str, str], ...]  # (fold that has one task only, why)
+    kept: str = ""  # the step that is not deterministic, so that what it made is kept in files before anyone reads it
+
+
+@dataclass(frozen=True)
 class Explained:
     """Everything that `mainstem plan` shows."""
 
@@ -49,6 +60,7 @@ class Explained:
     repair: str  # what can be done about late rows
     lineage: dict[str, dict[str, tuple[tuple[str, str], ...]]]  # output -> column -> (source or table, column)
     changes: tuple[Change, ...] = ()  # against the plan that is running, if one was given
+    stages: tuple[Stage, ...] = ()  # on a cluster, if one was asked for
 
 
 def explain(plan: Plan, running: Plan | None = None) -> Explained:

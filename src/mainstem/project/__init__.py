@@ -42,11 +42,14 @@ class Pipeline:
         """The frozen plan; SpecError if the file has problems."""
         return self._opened.plan
 
-    def plan(self) -> Explained:
-        """The graph, legs, column types, guarantees, and what running it would do to the state that is there."""
+    def plan(self, engine: str | None = None) -> Explained:
+        """The graph, legs, column types, guarantees, and what running it would do to the state that is there.
+
+        With an engine that places tasks on a cluster also its stages: tasks, shuffles, what runs in one task only and why.
+        """
         from mainstem.project.explaining import explain_plan
 
-        return explain_plan(self._opened)
+        return explain_plan(self._opened, engine)
 
     def run(
         self,
@@ -55,7 +58,7 @@ class Pipeline:
         flush: bool = False,
         accept: str | None = None,
         takeover: bool = False,
-        engine: str = "local",
+        engine: str | None = None,
         each: bool = False,
         max_epochs: int | None = None,
     ) -> RunResult:
@@ -66,8 +69,8 @@ class Pipeline:
         """
         from mainstem.project import run
 
-        run.known_engine(engine)
-        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, each=each, max_epochs=max_epochs)
+        return run.run(self._opened, follow=follow, flush=flush, accept=accept, takeover=takeover, each=each, max_epochs=max_epochs,
+                       engine=engine)
 
     def look(self, step: str, limit: int = 20) -> pa.Table:
         """Some rows of a step, without writing anything anywhere (`run --limit N --show STEP`)."""

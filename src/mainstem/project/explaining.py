@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from mainstem.engines import journal
+from mainstem.engines.stages import placement
 from mainstem.plan.explain import Explained, explain
-from mainstem.project import release
+from mainstem.project import engines, release
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
 
-def explain_plan(opened: Opened) -> Explained:
-    """What the plan is, and what running it would do to the state that is there."""
+def explain_plan(opened: Opened, engine: str | None = None) -> Explained:
+    """What the plan is, and what running it would do to the state that is there; where tasks are placed, if not here."""
     home = journal.current(opened.work)
     numbers = home.epochs("prepared") if home else []
     running = release.plan_of(opened.work, home.prepared(numbers[-1]).release) if home and numbers else None
-    return explain(opened.plan, running)
+    explained = explain(opened.plan, running)
+    if engines.known(engine or opened.settings.engine) == "local":
+        return explained
+    return dataclasses.replace(explained, stages=placement(opened.plan, opened.settings.spark.tasks or opened.settings.tasks))

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 class History:
     """One run's line in the ledger. The ledger is a projection: losing it loses no data."""
 
-    def __init__(self, opened: Opened, release: str, incarnation: str, clock: Clock) -> None:
+    def __init__(self, opened: Opened, release: str, incarnation: str, clock: Clock, engine: str) -> None:
         self._clock = clock
         self._mine = {"pipeline": opened.name, "environment": opened.environment}
         self.run_id = uuid7(clock.now())
         self._waiting: list[Manifest] = []
-        self._opening = self._begin(opened, release, incarnation)
+        self._opening = self._begin(opened, release, incarnation, engine)
 
-    def _begin(self, opened: Opened, release: str, incarnation: str) -> Future[Any]:
+    def _begin(self, opened: Opened, release: str, incarnation: str, engine: str) -> Future[Any]:
         """Open the ledger and write that the run began, while the run reads its first rows."""
         started = self._clock.now()
 
@@ -45,7 +45,7 @@ class History:
                 incarnation=incarnation,
                 release=release,
                 started=started,
-                engine="local",
+                engine=engine,
                 host=socket.gethostname(),
                 pid=os.getpid(),
             )
@@ -86,7 +86,7 @@ class History:
         from mainstem.ledger import register
 
         register.resolved(self.store, **self._mine)
-        met = {"drift": result.drift, "files": result.files, "notes": result.notes}
+        met = {"drift": result.drift, "files": result.files, "notes": result.notes, "seams": result.seams}
         self._end(result.why, result.exit_code, result.rows, result.epochs, result.account, met)
 
     def failed(self, error: BaseException) -> None:

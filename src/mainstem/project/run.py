@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 from mainstem import signals
 from mainstem.clock import Clock, SystemClock
 from mainstem.engines import journal, law, orders, sweep
-from mainstem.engines.contract import EpochPlan
+from mainstem.engines.contract import Engine, EpochPlan
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.kernels import tables
 from mainstem.engines.lease import Lease
-from mainstem.engines.local.engine import Local
 from mainstem.engines.memory import epoch_bytes
 from mainstem.engines.planning import Planner, Wish, full
-from mainstem.errors import SpecError, UserCodeError
+from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
-from mainstem.project import history, incarnation, release, upkeep
+from mainstem.project import engines, history, incarnation, release, upkeep
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -45,6 +44,7 @@ class RunResult:
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     drift: dict[str, dict[str, str]] = field(default_factory=dict)  # source -> what -> where first
+    seams: list[dict[str, Any]] = field(default_factory=list)  # where another engine went on: {epoch, from, to, positions}
     epochs: int = 0
     rows: int = 0
     seconds: float = 0.0
@@ -88,9 +88,11 @@ def run(
     each: bool = False,
     only_orders: bool = False,
     max_epochs: int | None = None,
+    engine: str | None = None,
 ) -> RunResult:
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
+    name = engines.known(engine or opened.settings.engine)
     opened.plan  # noqa: B018 (problems of the file come before anything else)
     with Stop() as stop, contextlib.ExitStack() as open_:
         lease = opened.lease(clock, takeover)
@@ -98,11 +100,11 @@ def run(
         new = release.build(opened)
         home, fresh = incarnation.home_of(opened, clock, new, accept, lease)
         orders.void_others(opened.work, home.incarnation)
-        engine = Local(opened.settings.tasks, opened.settings.memory)
-        open_.callback(engine.close)
-        ledger = history.History(opened, new, home.incarnation, clock)
+        carrier = engines.open_engine(opened, name)
+        open_.callback(carrier.close)
+        ledger = history.History(opened, new, home.incarnation, clock, name)
         try:
-            result = _Runner(opened, home, lease, engine, clock, ledger, stop, fresh).run(
+            result = _Runner(opened, home, lease, carrier, clock, ledger, stop, fresh).run(
                 new, Wish(follow, flush, budget, each, only_orders), max_epochs
             )
         except BaseException as error:
@@ -110,18 +112,6 @@ def run(
             raise
         ledger.ended(result)
         return result
-
-
-def known_engine(name: str) -> None:
-    """Refuse an engine that is not here."""
-    if name != "local":
-        raise SpecError("engine.unknown", f"there is no engine {name!r}", fix="engines here: local")
-
-
-def _budget(opened: Opened, record: float = 200.0) -> Budget:
-    """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
-    rows = opened.settings.epoch_rows
-    return Budget(rows, int(max(4096, min(epoch_bytes(opened.settings.memory), rows * record))), opened.settings.tasks)
 
 
 class _Runner:
@@ -132,7 +122,7 @@ class _Runner:
         opened: Opened,
         home: Journal,
         lease: Lease,
-        engine: Local,
+        engine: Engine,
         clock: Clock,
         ledger: history.History,
         stop: Stop,
@@ -143,6 +133,7 @@ class _Runner:
         self.total: dict[str, dict[str, Any]] = {}
         self.notes: dict[str, dict[str, int]] = {}
         self.files: list[dict[str, Any]] = []
+        self.seams: list[dict[str, Any]] = []
         self.epochs = self.rows = 0
         self.waiting: dict[str, dict[str, Any]] = {}      # the account of epochs that earlier runs left unpublished
         self.waiting_rows = 0
@@ -171,7 +162,7 @@ class _Runner:
                 why = "limit"
                 break
             if self.adapts:
-                planner.wish = dataclasses.replace(wish, budget=_budget(self.opened, self.record))
+                planner.wish = dataclasses.replace(wish, budget=self._budget())
             plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
             if plan is None and not wish.follow:
                 why = "end" if planner.ended(loop.head) or wish.flush else "hold"
@@ -189,6 +180,11 @@ class _Runner:
             self._epoch(loop, plan)
         return self._end(loop, new, why, wish, self.clock.monotonic() - began)
 
+    def _budget(self) -> Budget:
+        """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
+        rows, memory = self.opened.settings.epoch_rows, self.opened.settings.memory
+        return self.engine.wants(rows, int(max(4096, min(epoch_bytes(memory), rows * self.record))))
+
     def _known(self) -> list[str]:
         return [found.incarnation for found in journal.incarnations(self.opened.work)]
 
@@ -203,6 +199,7 @@ class _Runner:
             loop = self._loop(self._site(name))
             loop.agree(self._known())
             sweep.orphans(self.opened.work, loop.head)
+            sweep.between(self.opened.work)
             if loop.done is not None:
                 self.ledger.caught_up(loop.done)
             loop.finish()
@@ -247,6 +244,7 @@ class _Runner:
             for what, count in counts.items():
                 mine[what] = mine.get(what, 0) + count
         self.files += plan.outcomes
+        self.seams += [prepared.seam] if prepared.seam else []
         sweep.state(self.opened.work, plan.state, prepared.state)
         done = loop.finish()
         sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
@@ -295,6 +293,7 @@ class _Runner:
             notes=self.notes,
             files=self.files,
             drift=loop.head.drift if loop.head else {},
+            seams=self.seams,
             epochs=self.epochs,
             rows=self.rows,
             seconds=seconds,

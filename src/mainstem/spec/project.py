@@ -53,6 +53,22 @@ class ChannelWritten(Written):
     url: str = Field(description="where it is; secrets as ${secret:NAME}", examples=["https://hooks.example.org/${secret:HOOK}"])
 
 
+class SparkWritten(Written):
+    """A Spark cluster that carries out epochs."""
+
+    master: str = Field("local[*]", min_length=1, description="its address", examples=["spark://spark.example.org:7077"])
+    tasks: int = Field(0, ge=0, le=256, description="tasks of a stage that folds rows; 0: two for each core of the master")
+    above: Annotated[Size, AfterValidator(_at_least_16_mib)] = Field(
+        128 << 20, description="`--engine auto` gives epochs that read more than this to Spark")
+    conf: dict[str, str] = Field({}, description="settings of Spark, passed through", examples=[{"spark.executor.memory": "4g"}])
+
+
+class EngineWritten(Written):
+    """Who carries out epochs: the embedded engine where nothing is said."""
+
+    spark: SparkWritten | None = Field(None, description="Apache Spark; needs `pip install 'mainstem[spark]'` and Java 17")
+
+
 class OverlayWritten(Written):
     """What an environment or a local file may say otherwise."""
 
@@ -62,6 +78,7 @@ class OverlayWritten(Written):
                         examples=["postgresql+psycopg://mainstem:${secret:LEDGER}@db/mainstem"])
     memory: Annotated[Size, AfterValidator(_at_least_16_mib)] = Field(1 << 30, description="for all of a run together")
     tasks: int = Field(2, ge=1, le=1024, description="how many tasks work at the same time")
+    engine: EngineWritten = Field(EngineWritten(), description="who carries out epochs")
     epoch: EpochWritten = Field(EpochWritten(), description="when an epoch ends")
     retention: RetentionWritten = Field(RetentionWritten(), description="what maintenance keeps, and how long")
     python: Names = Field(["."], description="folders in which the functions of python steps are looked for", examples=[["src"]])
@@ -119,6 +136,15 @@ class Settings:
     @property
     def tasks(self) -> int:
         return self.values.tasks
+
+    @property
+    def engine(self) -> str:
+        """The engine that a run has if nobody says another: `local` or `spark`."""
+        return "spark" if self.values.engine.spark is not None else "local"
+
+    @property
+    def spark(self) -> SparkWritten:
+        return self.values.engine.spark or SparkWritten()
 
     @property
     def epoch_rows(self) -> int:

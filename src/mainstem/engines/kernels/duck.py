@@ -5,9 +5,12 @@ Kernels are functions Arrow -> Arrow; tables are registered for one query and fo
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,13 +25,13 @@ _local = threading.local()
 _SETTINGS = ("SET timezone='UTC'", "SET python_enable_replacements=false", "SET enable_progress_bar=false",
              "SET preserve_insertion_order=true", "SET disabled_optimizers='type_pushdown'",
              "SET error_on_division_by_zero=false", "SET autoinstall_known_extensions=false", "SET default_null_order='nulls_last'")
-_threads, _memory = 1, 0
+_threads, _memory, _spill = 1, 0, ""
 
 
-def configure(threads: int, memory: int = 0) -> None:
-    """How many threads and bytes each connection opened from now on may use (embedded: the whole, shared out to the tasks)."""
-    global _threads, _memory
-    _threads, _memory = threads, memory
+def configure(threads: int, memory: int = 0, spill: str = "") -> None:
+    """How many threads and bytes each connection opened from now on may use, and the folder for what does not fit."""
+    global _threads, _memory, _spill
+    _threads, _memory, _spill = threads, memory, spill
 
 
 def open_connection() -> Any:
@@ -39,6 +42,8 @@ def open_connection() -> Any:
     con.execute(f"SET threads={_threads}")
     if _memory:
         con.execute(f"SET memory_limit='{_memory}B'")
+    folder = Path(_spill or tempfile.gettempdir(), f"mainstem-{os.getpid()}-{threading.get_ident()}")
+    con.execute(f"SET temp_directory='{str(folder).replace(chr(39), chr(39) * 2)}'")
     for setting in _SETTINGS:
         con.execute(setting)
     return con

@@ -10,17 +10,17 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mainstem.batch import NONE
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.local.pool import Pool
 from mainstem.engines.memory import share
-from mainstem.engines.read import run_read
+from mainstem.engines.read import read_calls
 from mainstem.engines.replay import Way, run_replay, way
 from mainstem.engines.site import Site
 from mainstem.engines.tables import load_tables
-from mainstem.engines.tasks import Outcome, Parcel, raised, run_fold, scatter
-from mainstem.plan.words import Fold, Node, Plan, Read
+from mainstem.engines.tasks import Outcome, Parcel, marked, run_fold, scatter
+from mainstem.plan.words import Fold, Node, Plan
+from mainstem.plugs import Budget
 
 Some = TypeVar("Some")
 
@@ -28,12 +28,18 @@ Some = TypeVar("Some")
 class Local:
     """Places tasks on `tasks` threads; one per process is enough."""
 
+    name = "local"
+
     def __init__(self, tasks: int, memory: int = 0) -> None:
         """`memory`: bytes for all of a run (see engines/memory)."""
         self.tasks = tasks
         share(memory, tasks)
         self._pool = Pool(tasks)
         self._begun: dict[int, tuple[EpochPlan, list[Future[Outcome]]]] = {}
+
+    def wants(self, rows: int, size: int) -> Budget:
+        """The usual epoch, in one range for each task."""
+        return Budget(rows, size, self.tasks)
 
     def close(self) -> None:
         """Let the threads go, and what they read for an epoch that does not come."""
@@ -46,7 +52,7 @@ class Local:
         begun, _ = self._begun.get(epoch.epoch, (None, []))
         if begun is not epoch:
             self._drop(epoch.epoch)
-            reads = _reads(plan, epoch, site, load_tables(site, epoch))
+            reads = read_calls(plan, epoch, site, load_tables(site, epoch))
             self._begun[epoch.epoch] = epoch, [self._pool.submit(epoch.epoch, call) for call in reads]
 
     def _drop(self, epoch: int) -> None:
@@ -120,17 +126,6 @@ def _results(waiting: Sequence[Future[Some]]) -> list[Some]:
             future.cancel()
 
 
-def _reads(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table]) -> list[Callable[[], Outcome]]:
-    calls: list[Callable[[], Outcome]] = []
-    for node in plan.of(Read):
-        segments: defaultdict[int, int] = defaultdict(int)
-        for range_ in epoch.ranges.get(node.name, []):
-            segment = segments[range_["partition"]]
-            segments[range_["partition"]] += 1
-            calls.append(_call(run_read, site, epoch, node, len(calls), segment, range_, tables))
-    return calls
-
-
 def _call(function: Callable[..., Some], *args: Any) -> Callable[[], Some]:
     return lambda: function(*args)
 
@@ -141,10 +136,4 @@ def _sort(
     """Put parcels before their folds; the first fold on the way makes the marks of read rows final."""
     for outcome in outcomes:
         for parcel in outcome.parcels:
-            rows = parcel.rows
-            if parcel.raise_by is not None:
-                word = plan.node(parcel.raise_by[0]).word
-                assert isinstance(word, Read)
-                lateness = word.time.lateness if word.time else None
-                rows = raised(rows, before.get(parcel.raise_by, NONE), lateness)
-            parcels[parcel.fold].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
+            parcels[parcel.fold].append(marked(parcel, plan, before))
