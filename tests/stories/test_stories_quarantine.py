@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from telling import at, balances, edit, ended, lines, opened, rows, script, settled, states, until, write
 
+from mainstem.clock import SystemClock, iso
 from mainstem.errors import MainstemError
 from mainstem.testing import Crash, count_durable_calls, crash_at
 
@@ -277,3 +278,23 @@ def test_a_row_too_late_for_some_windows_is_on_record_with_them_and_is_never_sen
     assert opened(file).replay([note["id"]])["ordered"] == 0
     assert rows(file, "hops") == before
     assert states(file) == {"noted": 1, "replayed": 1, "open": 1}
+
+
+def test_a_time_that_was_in_the_future_is_so_again_however_late_it_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay judges by the clock that the record met when it came, which is on record; another `max_future` lets it pass."""
+    now = SystemClock().now()
+    records = [{"at": iso(now - 60_000_000), "n": 0}, {"at": iso(now + 3_600_000_000), "n": 1}]
+    text = HOPS.replace("window: {size: 1m, every: 15s, late: quarantine}, select: count(*) AS n", "sql: SELECT n FROM readings WHERE n >= 0")
+    file = write(tmp_path, text, in__jsonl=lines(records))
+    opened(file).run()
+    (first,) = opened(file).quarantine().to_pylist()
+    assert first["reason"] == "future_timestamp"
+    monkeypatch.setattr(SystemClock, "now", lambda self: now + 7_200_000_000)
+    assert opened(file).replay()["replayed"] == 1
+    (again,) = opened(file).quarantine().to_pylist()
+    assert (again["reason"], again["clock"], again["detail"]) == ("future_timestamp", first["clock"], first["detail"])
+    assert [row["n"] for row in rows(file, "hops")] == [0]
+    edit(file, "lateness: 10s", "lateness: 10s, max_future: 2h")
+    assert opened(file).replay()["replayed"] == 1
+    assert [row["n"] for row in rows(file, "hops")] == [0, 1]
+    assert settled(file)

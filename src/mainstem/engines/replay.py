@@ -76,10 +76,12 @@ def pinned(site: Site, source: str, progress: Mapping[str, Any] | None, rows: pa
     """The rows of an order with all that replaying them needs: `_data`, `_start`, `_facts`, `_path`, `_arrival`.
 
     Bytes come from the source where it still has exactly these, with what its file says of itself (a CSV header), else from
-    the quarantine. Raises RefusedError `replay.gone` for a record that neither has.
+    the quarantine. Raises RefusedError `replay.gone` for a record that neither has. The clock is the one that judged the
+    record when it came, so that a time that was in the future then is so again.
     """
     data, starts, facts, paths, arrivals = [], [], [], [], []
-    for row in rows.select(["id", "partition", "position", "raw", "raw_hash"]).to_pylist():
+    judged = rows.column("clock").cast(pa.int64()).to_pylist()
+    for row, clock in zip(rows.select(["id", "partition", "position", "raw", "raw_hash"]).to_pylist(), judged):
         chunk = fetched(site, source, progress, row)
         if chunk is None and row["raw"] is None:
             raise RefusedError(
@@ -92,7 +94,7 @@ def pinned(site: Site, source: str, progress: Mapping[str, Any] | None, rows: pa
         starts.append(chunk.start)
         facts.append(json.dumps(dict(chunk.facts)))
         paths.append(chunk.path)
-        arrivals.append(None if chunk.clock is None else int(chunk.clock[0]))
+        arrivals.append(clock if chunk.clock is None else int(chunk.clock[0]))
     for name, values, kind in (("_data", data, pa.binary()), ("_start", starts, pa.int64()),
                                ("_facts", facts, pa.string()), ("_path", paths, pa.string()),
                                ("_arrival", arrivals, pa.int64())):
