@@ -47,9 +47,11 @@ def show_(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, the
 
 
 def _met(run: Mapping[str, Any]) -> None:
-    """Columns that came or went unasked, and files that were not simply read."""
+    """Columns that came or went unasked, files that were not simply read, and what rows met in steps."""
     drift = [{"source": source, "what": what, "first": place} for source, seen in run["drift"].items() for what, place in seen.items()]
-    for kind, found in (("drift", drift), ("files", run["files"])):
+    notes = [{"step": step, "what": what, "rows": rows} for step, counts in run.get("notes", {}).items() for what, rows in counts.items()
+             if rows and not what.endswith((".ok", ".failed"))]             # these are in the account
+    for kind, found in (("drift", drift), ("files", run["files"]), ("notes", notes)):
         if found:
             print()
             show.rows(kind, found, Output.table)

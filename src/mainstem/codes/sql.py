@@ -83,6 +83,11 @@ PAGES = {
         "One list of one row can become several rows. Several at once, outer and recursive forms have no clear identity "
         "of rows.",
         "Write `unnest(list) AS item` in SELECT, or `, UNNEST(list) AS u(item)` in FROM."),
+    "sql.rounds": Code(
+        "a cast that would round",
+        "A cast to a whole number is exact: a row with 9.7 is set aside. In a window, a session, an `over` step or a query over "
+        "whole input there is no row to set aside and the run would stop, so the cast is refused there.",
+        "Say how to round: CAST(round(x) AS int64), or trunc, floor, ceil."),
     "sql.unknown_column": Code(
         "there is no such column",
         "A name in the SQL is no column of the rows at this point.",

@@ -51,6 +51,8 @@ class Branch(Frozen, frozen=True, kw_only=True):
     tables: tuple[str, ...] = ()
     # (reason, SQL giving (o, n)): how many rows of each origin the query leaves out, counted on their own
     dropped: tuple[tuple[str, str], ...] = ()
+    # (what, SQL giving n): rows to be counted in the notes of the step, `div_zero`: a division by zero made a NULL in them
+    noted: tuple[tuple[str, str], ...] = ()
 
 
 class Sql(Frozen, frozen=True, kw_only=True, tag="sql"):

@@ -60,28 +60,32 @@ class Clean:
         query = f"SELECT {', '.join([*given, *start])}, {quote(sql.AT)} FROM {quote(source.name)}"
         columns = columns if known else (*columns, CHANGES)
         names: set[str] = set()
+        noted: list[tuple[str, str]] = []
         failed = False
         for place, rule in enumerate(options):
             layer = _layer(rule, place, source, columns, names, lowering)
             failed = failed or layer is None
             if layer is not None:
-                query = f"SELECT {layer}, {quote(sql.AT)} FROM ({query})"
+                items, zero = layer
+                if zero:
+                    noted.append((sql.DIV_ZERO, f"SELECT count(*) FILTER (WHERE {zero}) AS n FROM ({query})"))
+                query = f"SELECT {items}, {quote(sql.AT)} FROM ({query})"
         if failed:
             return []
-        word = SqlWord(branches=(Branch(input=source.name, query=query),))
+        word = SqlWord(branches=(Branch(input=source.name, query=query, noted=tuple(noted)),))
         return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns)]
 
 
 def _layer(
     rule: CleanRule, place: int, source: plugs.Input, columns: Columns, names: set[str], lowering: plugs.Lowering
-) -> str | None:
-    """What SELECT gives once this rule is applied; None after a problem."""
+) -> tuple[str, str] | None:
+    """What SELECT gives once this rule is applied, and what is true where it divides by zero; None after a problem."""
     seen = sql.Relation(source.name, tuple(column for column in columns if column.name != CHANGES.name))
     column, new, condition = None, "", ""
     with reporting(lowering, place, "column"):
         column = sql.key_column(rule.column, seen.columns)
     with reporting(lowering, place, "set"):
-        ((_, new, _),) = sql.computed([("set", rule.set)], seen, lowering.binder)
+        ((_, new, _),) = sql.computed([("set", rule.set)], seen, lowering.binder, to=column.type if column else None)
     with reporting(lowering, place, "where"):
         condition = "true"
         if rule.where:
@@ -93,7 +97,7 @@ def _layer(
         lowering.problem("step.name_twice", f"two rules are called `{name}`", at=(place,), fix="give one another name")
         return None
     names.add(name)
-    old, value = quote(column.name), f"CAST(({new}) AS {column.type.duckdb})"
+    old, value = quote(column.name), f"({new})"
     change = (
         f"{{'rule': {literal(name)}, 'column': {literal(column.name)}, 'was': CAST({old} AS VARCHAR), "
         f"'is': CAST({value} AS VARCHAR)}}"
@@ -110,4 +114,5 @@ def _layer(
             )
         else:
             items.append(quote(one.name))
-    return ", ".join(items)
+    zero = sql.zero(new)
+    return ", ".join(items), f"({condition}) AND ({zero})" if zero else ""

@@ -11,7 +11,7 @@ from mainstem import plugs
 from mainstem.columns import ANY, Columns
 from mainstem.errors import SpecError
 from mainstem.plan import sql
-from mainstem.plan.lower import keys, reporting, single, timed
+from mainstem.plan.lower import keys, reporting, shown, single, timed
 from mainstem.plan.words import Fold, Node
 from mainstem.plan.words import Over as OverBody
 from mainstem.quantities import Duration
@@ -59,13 +59,6 @@ class Over:
                 by=names,
                 needs=(tuple(column.name for column in source.columns),),
             )
-            return [
-                Node(
-                    name=lowering.name,
-                    step=lowering.name,
-                    word=word,
-                    inputs=(source.name,),
-                    columns=(*source.columns, *made.columns),
-                )
-            ]
+            columns = (*source.columns, *made.columns)
+            return shown(Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns), "over")
         return []

@@ -36,19 +36,22 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
     looked = {table: duck.as_bound(tables[table], known.get(table, ())) for _, branch in branches for table in branch.tables}
     given = duck.as_bound(_numbered(rows), () if site is None else site.plan.node(name).columns)
 
-    def attempt(some: pa.Table) -> tuple[list[pa.Table], Fates]:
+    def attempt(some: pa.Table) -> tuple[list[pa.Table], Fates, Counter[str]]:
         made: list[pa.Table] = []
         fates: Fates = Counter()
+        notes: Counter[str] = Counter()
         with duck.tables(**{name: some}, **looked) as con:
             for _, branch in branches:
                 made.append(_typed(con.sql(branch.query).to_arrow_table(), node.columns))
                 fates.update(_dropped(con, node, branch))
-        return made, fates
+                for what, query in branch.noted:
+                    notes[what] += con.execute(query).fetchall()[0][0]
+        return made, fates, notes
 
     errors = (*duck.row_errors(), pa.ArrowInvalid)
     left, aside = rows, None
     try:
-        made, fates = attempt(given)
+        made, fates, notes = attempt(given)
     except errors:
         queries = [branch.query for _, branch in branches]
         with duck.tables(**{name: given}, **looked) as con:
@@ -56,7 +59,7 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
         failed = _failed(given, attempt, errors, suspects)
         order = sorted(failed)
         left, bad = failing.without(rows, order), rows.take(pa.array(order, pa.int64()))
-        made, fates = attempt(failing.without(given, order))
+        made, fates, notes = attempt(failing.without(given, order))
         fates.update(failing.fates(bad, node.name, QUARANTINED, "expression"))
         aside = failing.set_aside(bad, "expression", [failed[index] for index in order])
     except duckdb.ProgrammingError as error:
@@ -64,8 +67,8 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
     if word.remakes:
         fates.update(failing.fates(left, node.name, DELIVERED, ""))
         made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
-        return Result(newborn(_ordered(made, rows, node.columns)), aside, fates)
-    return Result(_ordered(made, rows, node.columns), aside, fates)
+        return Result(newborn(_ordered(made, rows, node.columns)), aside, fates, notes=notes)
+    return Result(_ordered(made, rows, node.columns), aside, fates, notes=notes)
 
 
 def _failed(given: pa.Table, attempt: Callable[[pa.Table], object], errors: tuple[type[BaseException], ...],

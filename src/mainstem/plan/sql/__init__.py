@@ -9,6 +9,7 @@
 | identity | the hidden column of rows made out of one row |
 | lineage | which columns a query's columns are made of |
 | types | types of queries, left open where something is not known |
+| exact | casts to whole numbers that never round |
 | rowlocal | SQL over an endless stream, and the gate before it |
 | exprs | expression lists of windows, sessions, rolling columns; conditions |
 | held | SQL over bounded input that looks across rows, and by which keys it can be cut |
@@ -20,20 +21,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling
+    from mainstem.plan.sql.exprs import HAVING, ZERO, Query, computed, grouped, key_column, pick, reads, rolling, zero
     from mainstem.plan.sql.held import Held, asked, relations, renamed, whole
     from mainstem.plan.sql.identity import child, numbered, renumbered
     from mainstem.plan.sql.lineage import sources
     from mainstem.plan.sql.names import literal, quote
     from mainstem.plan.sql.rowlocal import Rows, refuse_type, row_local
     from mainstem.plan.sql.scope import AT_COLUMN, Relation
-    from mainstem.plan.sql.text import AT, Across
+    from mainstem.plan.sql.text import AT, DIV_ZERO, Across
     from mainstem.plan.sql.types import OpenBinder, outline
 
 __all__ = [
     "AT",
     "AT_COLUMN",
+    "DIV_ZERO",
     "HAVING",
+    "ZERO",
     "Across",
     "Held",
     "OpenBinder",
@@ -59,12 +62,14 @@ __all__ = [
     "row_local",
     "sources",
     "whole",
+    "zero",
 ]
 
 # Where each name is at home: sqlglot is slow to import, and the editor schema, say, needs the steps but no parser.
 _HOMES = {
     "exprs": (
         "HAVING",
+        "ZERO",
         "Query",
         "computed",
         "grouped",
@@ -72,6 +77,7 @@ _HOMES = {
         "pick",
         "reads",
         "rolling",
+        "zero",
     ),
     "identity": (
         "child",
@@ -92,7 +98,7 @@ _HOMES = {
         "AT_COLUMN",
         "Relation",
     ),
-    "text": ("AT", "Across"),
+    "text": ("AT", "DIV_ZERO", "Across"),
     "types": ("OpenBinder", "outline"),
     "held": (
         "Held",

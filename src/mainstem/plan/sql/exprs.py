@@ -11,13 +11,15 @@ from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
+from mainstem.plan.sql.exact import exact
 from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, is_star, output_name
-from mainstem.plan.sql.types import Items, typed
+from mainstem.plan.sql.types import Items, type_of, typed
 from mainstem.plugs import Binder
 
 ROWS = "rows"
 HAVING = "_having"
+ZERO = "_div_zero"
 _ARRIVAL = ("t", "o", "p", "n", "c")
 
 
@@ -43,7 +45,7 @@ def grouped(
     """One row per `by` and `fixed`: the query behind a window or a session.
 
     `fixed` are columns that the kernel adds to `rows`; `made` are further ones computed from them (name, SQL), which come
-    first behind the by columns. The last column is `_having` where there is a `having`.
+    first behind the by columns. Hidden columns come last: `_div_zero` where a row may divide by zero, `_having` with a `having`.
     """
     scope = Scope()
     scope.add(ROWS, Relation(ROWS, (*columns, *fixed)))
@@ -63,7 +65,7 @@ def grouped(
     head = [(key.name, f"{text.quote(ROWS)}.{text.quote(key.name)}") for key in keys]
     head += list(made)
     head += [(name, f"{text.quote(ROWS)}.{text.quote(name)}") for name in fixed_names]
-    body = [(name, ordered(text.safe(tree))) for name, tree in items]
+    body = _counted([(name, ordered(text.safe(tree))) for name, tree in items])
     if condition is not None:
         body.append((HAVING, ordered(text.safe(condition))))
     distinct([name for name, _ in head] + [name for name, _ in body])
@@ -99,6 +101,7 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
             window = exp.Window(this=whole.copy(), alias=exp.to_identifier("w"), over="OVER")
             whole.replace(window)
         body.append((name, holder.this))
+    body = _counted(body)
     needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
     partition = f"PARTITION BY {', '.join(text.quote(key.name) for key in keys)} " if keys else ""
     frame = f"RANGE BETWEEN {range_us} PRECEDING AND CURRENT ROW"
@@ -111,13 +114,28 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
     return Query(sql, described[1:], needs)
 
 
-def computed(items: Sequence[tuple[str, str]], input: Relation, binder: Binder, want: str = "") -> list[tuple[str, str, Type]]:
-    """Expressions over one row, as (name, DuckDB SQL, type); `want` names the type that each must have."""
+def _counted(body: list[tuple[str, exp.Expression]]) -> list[tuple[str, exp.Expression]]:
+    """The items, and a hidden one that says whether one of them divides by zero, if that can be."""
+    zero = text.zero(tree for _, tree in body)
+    return [*body, (ZERO, text.trust(f"SELECT {zero}").selects[0])] if zero else body
+
+
+def computed(
+    items: Sequence[tuple[str, str]], input: Relation, binder: Binder, want: str = "", to: Type | None = None
+) -> list[tuple[str, str, Type]]:
+    """Expressions over one row, as (name, DuckDB SQL, type); `want` names the type that each must have, `to` one to cast it to."""
     scope = Scope()
     scope.add(input.name, input)
     with text.gathering() as part:
         trees = [(name, checked(text.predicate(sql, part), scope)) for name, sql in items]
-    trees = [(name, _bare(text.safe(tree), scope)) for name, tree in trees]
+
+
+    def kind(operand: exp.Expression) -> Type | None:
+        query = f"SELECT {text.render(operand)} AS x FROM {text.quote(input.name)}"
+        return type_of(lambda: binder.describe(query, {input.name: input.columns}))
+
+    cast = [(name, text.cast(tree, to.duckdb) if to and to != UNKNOWN else tree) for name, tree in trees]
+    trees = [(name, exact(_bare(text.safe(tree), scope), kind)) for name, tree in cast]
     shown = ", ".join(f"{text.render(tree)} AS {text.quote(str(place))}" for place, (_, tree) in enumerate(trees))
     found = binder.describe(f"SELECT {shown} FROM {text.quote(input.name)}", {input.name: input.columns})
     for (name, tree), column in zip(trees, found, strict=True):
@@ -129,6 +147,11 @@ def computed(items: Sequence[tuple[str, str]], input: Relation, binder: Binder, 
                 fix="compare it with something" if want == "boolean" else "cast it",
             )
     return [(name, text.render(tree), column.type) for (name, tree), column in zip(trees, found, strict=True)]
+
+
+def zero(sql: str) -> str:
+    """SQL that is true where this expression of ours divides by zero; empty if it cannot."""
+    return text.zero(text.trust(f"SELECT {sql}").selects)
 
 
 def reads(sql: str) -> tuple[str, ...]:
@@ -256,8 +279,23 @@ def _needs(trees: Sequence[exp.Expression], columns: Columns, by: Sequence[str])
     return tuple(column.name for column in columns if column.name.lower() in read)
 
 
+def _whole_numbers(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> Items:
+    """The items with exact casts; a group cannot be set aside, so a cast that would round is refused."""
+
+    def kind(operand: exp.Expression) -> Type | None:
+        return type_of(lambda: binder.describe(query([("x", operand)]), {ROWS: inputs})[head:])
+
+    made = []
+    with text.gathering() as part:
+        for name, tree in body:
+            with part("having" if name == HAVING else ""):
+                made.append((name, exact(tree, kind, stops=True)))
+    return made
+
+
 def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns, Items]:
     """The query with every type settled, its columns, and what its select has become."""
+    body = _whole_numbers(query, body, head, inputs, binder)
     described = typed(query, body, {ROWS: inputs}, binder)
     wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]
     if wide:

@@ -11,9 +11,11 @@ from mainstem.columns import Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
+from mainstem.plan.sql.exact import exact
 from mainstem.plan.sql.exprs import ordered
 from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import Relation, columns_in, distinct, is_star, output_name
+from mainstem.plan.sql.types import type_of
 from mainstem.plugs import Binder
 
 _COUNT = "_rows"  # the number of rows of a group
@@ -93,7 +95,7 @@ def whole(
         for item in select.expressions if select is tree or select.parent is tree else []:
             if not is_star(item):
                 output_name(item)
-    text.safe(tree)
+    tree = exact(text.safe(tree), lambda operand: _kind(operand, tree, known, binder), stops=True)
     needs = tuple(_needs(tree, read, one, by) for one in inputs)
     arrival = [_arrival(select, read) for select in list(tree.find_all(exp.Select))]
     for one in read:
@@ -127,6 +129,20 @@ def _counted(tree: exp.Query) -> str:
         return ""
     group = tree.args.get("group")
     return "groups" if group or any(True for item in tree.expressions for _ in text.aggregates(item)) else "rows"
+
+
+def _kind(operand: exp.Expression, tree: exp.Expression, known: Mapping[str, Relation], binder: Binder) -> Type | None:
+    """The type of an expression, asked of the SELECT around it."""
+    around = operand.find_ancestor(exp.Select)
+    if around is None:
+        return None
+    asked = exp.Select(**{key: value.copy() for key in ("from_", "group") if (value := around.args.get(key)) is not None})
+    for key in ("joins", "laterals"):
+        asked.set(key, [one.copy() for one in around.args.get(key) or []])
+    asked.set("expressions", [exp.alias_(operand.copy(), "x")])
+    if tree.args.get("with_"):
+        asked.set("with_", tree.args["with_"].copy())
+    return type_of(lambda: binder.describe(text.render(asked), {one.name: one.columns for one in known.values()}))
 
 
 def _admit(one: exp.Table, known: Mapping[str, Relation], tables: Mapping[str, Relation]) -> None:

@@ -14,11 +14,12 @@ from sqlglot import exp
 from mainstem.columns import ANY, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
+from mainstem.plan.sql.exact import exact
 from mainstem.plan.sql.fromclause import From, joined
 from mainstem.plan.sql.identity import child
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, checked, columns_in, inline, projections
 from mainstem.plan.sql.text import Across
-from mainstem.plan.sql.types import typed
+from mainstem.plan.sql.types import type_of, typed
 from mainstem.plan.words import Branch
 from mainstem.plugs import Binder
 
@@ -144,6 +145,7 @@ class _Piece:
 
     def describe(self, binder: Binder) -> None:
         """Find the types of what SELECT gives; sums over integers stay int64."""
+        self._exact(binder)
         described = typed(self.query, self.items, self.relations(), binder)
         self.types = tuple(self._meant(place, column) for place, column in enumerate(described) if column.name != text.AT)
         if len(self.types) != len(self.items) or any(
@@ -158,6 +160,16 @@ class _Piece:
         for place, column in enumerate(self.types):
             if column.type.name in ("hugeint", "uhugeint"):
                 self._cast(place, "BIGINT", Column(column.name, Type("int64")))
+
+    def _exact(self, binder: Binder) -> None:
+        def kind(operand: exp.Expression) -> Type | None:
+            return type_of(lambda: binder.describe(self.query([("x", operand)]), self.relations()))
+
+        self.items = [(name, exact(tree, kind)) for name, tree in self.items]
+        self.where = exact(self.where, kind) if self.where is not None else None
+        for join in self.reads.joins:
+            if join.args.get("on"):
+                join.set("on", exact(join.args["on"], kind))
 
     def _meant(self, place: int, column: Column) -> Column:
         """A column that is passed on as it is keeps its unit and description."""
@@ -185,7 +197,8 @@ class _Piece:
         items = [(column.name, tree) for column, (_, tree) in zip(columns, self.items, strict=True)]
         query = self.remaking(items) if remakes else self.query(items)
         tables = tuple(dict.fromkeys(self.reads.tables))
-        return Branch(input=self.reads.input, query=query, tables=tables, dropped=() if remakes else tuple(self._dropped()))
+        dropped = () if remakes else tuple(self._dropped())
+        return Branch(input=self.reads.input, query=query, tables=tables, dropped=dropped, noted=self._noted())
 
     def query(self, items: Sequence[tuple[str, exp.Expression]], identity: str = "") -> str:
         """The query with the identity of the parent, or another one."""
@@ -216,6 +229,12 @@ class _Piece:
                 yield "no_match", f"{self._count()}{self.reads.sql(place)}{joined(join, 'ANTI')} GROUP BY 1"
         if self.where is not None:
             yield "where", self._left_out(self.reads.sql())
+
+    def _noted(self) -> tuple[tuple[str, str], ...]:
+        """A count of the rows in which a division by zero made a NULL."""
+        zero = text.zero(inline(tree, self.reads.scope) for _, tree in self.items)
+        query = f"SELECT count(*) FILTER (WHERE {zero}) AS n{self.reads.sql()}{self._filter()}"
+        return ((text.DIV_ZERO, query),) if zero else ()
 
     def _count(self) -> str:
         return f"SELECT {self.reads.at}.o AS o, count(*) AS n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 from sqlglot import exp
@@ -22,6 +22,7 @@ from mainstem.plan.sql.names import quote as quote
 
 AT = "_at"  # batch.AT; not imported, because batch brings pyarrow
 _DUCKDB = Dialect.get_or_raise("duckdb")
+DIV_ZERO = "div_zero"  # the note that counts divisions by zero
 _ZERO_SAFE = {"divide", "fmod"}
 
 
@@ -174,16 +175,55 @@ def cast(tree: exp.Expression, kind: str) -> exp.Expression:
 
 
 def safe(tree: exp.Expression) -> exp.Expression:
-    """The same with every division NULL where the divisor is 0 (DuckDB 2 raises)."""
-    for node in list(tree.find_all(exp.Div, exp.IntDiv, exp.Mod)):
+    """The same with every division NULL where the divisor is 0, and `//` towards zero between any numbers (semantics 2-I)."""
+    holder = exp.Paren(this=tree)
+    for node in list(holder.find_all(exp.Div, exp.IntDiv, exp.Mod)):
         node.set("expression", _not_zero(node.expression))
-    for node in list(tree.find_all(exp.Log)):
+        if isinstance(node, exp.IntDiv):
+            _towards_zero(node)
+    for node in list(holder.find_all(exp.Log)):
         if node.expression is not None and node.this.name == "2":  # sqlglot makes log(2, x) of log2(x): another last digit
             node.replace(exp.Anonymous(this="log2", expressions=[node.expression]))
-    for node in list(tree.find_all(exp.Anonymous)):
-        if node.name.lower() in _ZERO_SAFE and len(node.expressions) == 2:
+    for node in list(holder.find_all(exp.Anonymous)):
+        name = node.name.lower()
+        if name in _ZERO_SAFE and len(node.expressions) == 2:
             node.set("expressions", [node.expressions[0], _not_zero(node.expressions[1])])
-    return tree
+            if name == "divide":
+                _towards_zero(node)
+    return holder.this
+
+
+def _towards_zero(node: exp.Expression) -> None:
+    """Put the integer part of a node into its place: of whole numbers it is that number, of the same type."""
+    whole = exp.Trunc()
+    node.replace(whole)
+    whole.set("this", node)
+
+
+def zero(trees: Iterable[exp.Expression]) -> str:
+    """SQL that is true where one of these `safe` trees divides by zero; empty if none can. What CASE and the like guard is left out."""
+    divisors = []
+    for tree in trees:
+        for node in tree.find_all(exp.Div, exp.IntDiv, exp.Mod, exp.Anonymous):
+            divisor = node.expressions[-1] if isinstance(node, exp.Anonymous) and node.expressions else node.args.get("expression")
+            if not isinstance(divisor, exp.Nullif) or divisor.find(exp.Explode) or _guarded(node):
+                continue
+            if not isinstance(node, exp.Anonymous) or node.name.lower() in _ZERO_SAFE:
+                divisors.append(render(divisor.this))
+    return " OR ".join(f"coalesce({one} = 0, false)" for one in dict.fromkeys(divisors))
+
+
+def _guarded(node: exp.Expression) -> bool:
+    """Whether it may depend on the row whether this is evaluated at all."""
+    above = node.parent
+    while above is not None and not isinstance(above, exp.Query):
+        if isinstance(above, exp.Case | exp.If | exp.Coalesce | exp.And | exp.Or | exp.Lambda | exp.Comprehension):
+            if not (isinstance(above, exp.Coalesce) and above.this is node):
+                return True
+        elif isinstance(above, exp.Anonymous) and above.name.lower() == "try":
+            return True
+        node, above = above, above.parent
+    return False
 
 
 def _not_zero(divisor: exp.Expression) -> exp.Expression:

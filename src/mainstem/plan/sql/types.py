@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
-from mainstem.columns import ANY, UNKNOWN, Column, Columns
+from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
 from mainstem.plan.sql.lineage import sources
@@ -32,6 +32,14 @@ def typed(query: Callable[[Items], str], items: Items, inputs: Mapping[str, Colu
     if wrong is not None:
         raise wrong
     return found
+
+
+def type_of(describe: Callable[[], Columns]) -> Type | None:
+    """The type of the one column that is described; None where it cannot be."""
+    try:
+        return describe()[0].type
+    except SpecError:
+        return None
 
 
 def outline(query: str, input: Relation, binder: Binder) -> Columns:
