@@ -31,7 +31,7 @@ class FakePipeline:
     def check(self):
         return self.problems
 
-    def plan(self):
+    def plan(self, engine=None):
         columns = (("temperature", "double", "Cel"),)
         node = Told("climate", "climate", "Fold", "windows of 1m by house", ("located",), True, columns, "p")
         return Explained("greenhouse", "Climate", (node,), (Way("readings -> climate", "readings", "climate", ("checked",)),),

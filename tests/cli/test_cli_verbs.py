@@ -123,7 +123,7 @@ def test_plan_tells_steps_legs_guarantees_and_notes(face, capsys):
 
 def test_run_prints_the_account_on_stdout_and_the_rest_on_stderr(face, capsys):
     assert face("run", "a.yaml", "--follow", "--flush", "--accept", "rebuild", "--takeover") == 0
-    assert face.asked[-1] == ("run", {"follow": True, "flush": True, "accept": "rebuild", "takeover": True, "engine": "local"})
+    assert face.asked[-1] == ("run", {"follow": True, "flush": True, "accept": "rebuild", "takeover": True, "engine": None})
     told = capsys.readouterr()
     first, _, line = told.out.splitlines()[:3]
     assert first.split() == ["leg", "made", "delivered", "filtered", "quarantined", "late"]
