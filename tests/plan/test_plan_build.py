@@ -193,6 +193,10 @@ def test_the_closed_list_of_what_depends_on_the_epochs() -> None:
         any(word in note for word in ("clock", "table `sensors`", "several partitions", "stored, not sent")) for note in notes
     )
     assert plan(source("readings", READINGS, time=None), output("o", "readings")).notes == ()
+    arrival = plan(source("readings", READINGS), step("hot", "readings", "alert", {"when": "seq > 1", "by": ("sensor_id",)}),
+                   step("newest", "readings", "latest", {"by": ("sensor_id",)}), output("a", "hot"), output("b", "newest")).notes
+    assert sum("which row comes first depends on the epochs" in note for note in arrival) == 1
+    assert sum("makes a row for each epoch in which a key changed" in note for note in arrival) == 1
 
 
 def test_columns_that_are_kept_unknown_are_json() -> None:

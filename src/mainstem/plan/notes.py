@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mainstem.plan.words import Alert, Dedupe, Fold, Map, Node, Plan, Read, Sql
+from mainstem.plan.words import Alert, Dedupe, Fold, Latest, Map, Node, Plan, Read, Sql
 
 
 def tables_of(node: Node) -> tuple[str, ...]:
@@ -34,6 +34,10 @@ def _node(node: Node) -> Iterator[str]:
             yield f"`{node.name}`: when its idle rule fires depends on the wall clock; what it did is in the plan of the epoch"
     if isinstance(word, Fold) and isinstance(word.body, Dedupe):
         yield f"`{node.step}`: of a key that occurs in several partitions, which row survives depends on the epochs"
+    if isinstance(word, Fold) and isinstance(word.body, Alert) and word.order == "position":
+        yield f"`{node.step}`: of a key that occurs in several partitions, which row comes first depends on the epochs"
+    if isinstance(word, Fold) and isinstance(word.body, Latest):
+        yield f"`{node.step}` makes a row for each epoch in which a key changed; the newest of them does not depend on the epochs"
     if isinstance(word, Fold) and isinstance(word.body, Alert) and word.body.notify:
         yield f"`{node.step}`: episodes are stored, not sent"
     if isinstance(word, Map) and not word.deterministic:
