@@ -110,7 +110,8 @@ def share_out() -> dict[str, list[list[str]]]:
         if layer.command:
             jobs[layer.name] = [[]]
         elif layer.name == "examples":
-            jobs[layer.name] = [["--doctest-modules", "--ignore=src/mainstem/ledger/migrations", "--ignore=src/mainstem/engines/spark", "src/mainstem"]]
+            apart = ["--ignore=src/mainstem/ledger/migrations", "--ignore=src/mainstem/engines/spark"]
+            jobs[layer.name] = [["--doctest-modules", *apart, "src/mainstem"]]
         else:
             shares: list[list[Path]] = [[] for _ in range(1 if layer.alone else JOBS)]
             for path in sorted(taken[layer.name], key=lambda path: -path.stat().st_size):
