@@ -5,6 +5,7 @@ Every call passes `signals.at("durable....")` first, so that tests can count dur
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -56,6 +57,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> tuple[int, str]:
             signals.at("durable.fsync", path=str(path))
             os.fsync(file.fileno())
     except OSError as error:
+        discard(path)                         # on a full disk a part of it would take the room of the next try
         raise disk(error, path) from error
     return hashed.size, hashed.sha256
 
@@ -75,7 +77,7 @@ def publish(path: Path, content: bytes) -> None:
     except OSError as error:
         raise disk(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
     sync_folder(path.parent)
 
 
@@ -95,6 +97,12 @@ def touched(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def discard(path: Path) -> None:
+    """Take away a file that nobody needs. One that cannot go (the folder is read-only by now) is in nobody's way either."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def disk(error: OSError, path: Path) -> TransientError:

@@ -162,7 +162,7 @@ class Folder:
                 del self._known[number]
             durable.sync_folder(self.root)
         for file in record["files"]:
-            (self.staged / file["name"]).unlink(missing_ok=True)
+            durable.discard(self.staged / file["name"])
         return Committed(version, int(record["rows"]), already)
 
     def _holding(self, transaction: Transaction) -> tuple[int, dict[str, Any]] | None:

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from mainstem import plugs, signals
+import msgspec
+
+from mainstem import durable, plugs, signals
 from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
 from mainstem.engines import journal as journals
@@ -83,11 +86,13 @@ class Epochs:
         """2 to 4: read and compute, judge, and decide."""
         began = self.clock.monotonic()
         self._prepare()
-        with self._fenced_first():
+        with self._fenced_first(), self._tidied():
             reports = self.engine.run(self.site.plan, plan, self.site)
-        self._written |= {file.path for report in reports for file in report.files}
-        signals.at("epoch.ran", epoch=plan.epoch)
-        prepared = judge(self.site.plan, plan, reports, self.head)
+            signals.at("epoch.ran", epoch=plan.epoch)
+            prepared = judge(self.site.plan, plan, reports, self.head)
+        written = {file.path for report in reports for file in report.files}
+        self._written |= written
+        self.site.staged -= written
         prepared.last = (last or plan.publish == "epoch") and not self._holds(prepared)
         prepared.seconds = self.clock.monotonic() - began
         prepared.engine = self.engine.name
@@ -108,6 +113,16 @@ class Epochs:
             yield
         except MainstemError:
             self.lease.check()
+            raise
+
+    @contextlib.contextmanager
+    def _tidied(self) -> Iterator[None]:
+        """An epoch that fails leaves no staged files: tried again and again on a full disk, they would take all room there is."""
+        try:
+            yield
+        except MainstemError:
+            for path in self.site.staged:
+                durable.discard(Path(path))
             raise
 
     def mark_last(self) -> None:
@@ -136,24 +151,8 @@ class Epochs:
             self._prepare()
         else:
             self.plan(plan)
-        prepared = Prepared(
-            epoch=epoch,
-            incarnation=head.incarnation,
-            release=head.release,
-            state=head.state,
-            marks=head.marks,
-            carry=head.carry,
-            live=head.live,
-            idled=head.idled,
-            drift=head.drift,
-            progress=head.progress,
-            held=head.held,
-            tables=head.tables,
-            clock=head.clock,
-            closing=head.closing,
-            engine=head.engine,
-            last=True,
-        )
+        nothing: dict[str, Any] = {"outputs": {}, "account": {}, "notes": {}, "orders": [], "rows": 0, "seconds": 0.0, "seam": {}}
+        prepared = msgspec.structs.replace(head, epoch=epoch, last=True, **nothing)
         self.journal.publish("prepared", epoch, prepared)
         self.head = prepared
         signals.at("epoch.prepared", epoch=epoch)

@@ -86,7 +86,7 @@ class Lease:
             raise
         self.born = self._path(self._number).stat().st_mtime_ns // 1000     # us UTC by the folder's clock: what is older is not ours
         for older in range(max(1, number - 1), self._number):
-            self._path(older).unlink(missing_ok=True)
+            durable.discard(self._path(older))
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._renewer.start()
 
@@ -118,7 +118,7 @@ class Lease:
                     given_back.write_text(json.dumps(self._me | {"until": 0}))
                     given_back.replace(self._path(self._number))
                 except OSError:
-                    given_back.unlink(missing_ok=True)
+                    durable.discard(given_back)
                     os.truncate(self._path(self._number), 0)       # a full disk has room for this, and it says the same
 
     def _path(self, number: int) -> Path:

@@ -42,7 +42,7 @@ def run_read(
     site: Site, epoch: EpochPlan, node: Node, number: int, segment: int, range_: Mapping[str, Any], tables: Mapping[str, pa.Table]
 ) -> Outcome:
     """Read exactly this range, decode, stamp, and carry the rows down to outputs and folds."""
-    signals.tell("task.started", stage=node.name, task=number)
+    signals.tell("task.started", epoch=epoch.epoch, stage=node.name, task=number)
     assert isinstance(node.word, Read)
     partition = int(range_["partition"])
     task = Task(site, epoch, node.name, number, tables, (0, node.name, partition, segment), (node.name, partition, segment))

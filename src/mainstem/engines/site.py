@@ -37,6 +37,7 @@ class Site:
         self.plan, self.place = plan, place
         self.code = code or (place.project,)  # where the user's Python is found
         self.work = Path(place.work)
+        self.staged: set[str] = set()         # files that tasks of this process wrote and no decision names yet
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
 

@@ -85,6 +85,11 @@ class StateCache:
                 return self._tables[path]
         return None
 
+    def clear(self) -> None:
+        with self._lock:
+            self._tables.clear()
+            self._bytes = 0
+
     def drop(self, path: str) -> None:
         with self._lock:
             if path in self._tables:
@@ -107,6 +112,11 @@ def remember(root: Path, file: File, rows: pa.Table) -> None:
 def forget(root: Path, path: str) -> None:
     """A state file is gone for good: no memory for it."""
     _cache.drop(str(root / path))
+
+
+def forget_all() -> None:
+    """Nothing is known any more: state is read from its files again."""
+    _cache.clear()
 
 
 def load_state(root: Path, files: Sequence[File], low: int, high: int, before: int, schema: pa.Schema) -> pa.Table:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mainstem import durable
 from mainstem.engines import staging
 from mainstem.engines.contract import File
 from mainstem.engines.journal import Journal, Manifest, Prepared, incarnations
@@ -23,7 +24,7 @@ def state(work: Path, before: Iterable[File], now: Iterable[File]) -> int:
     alive = {file.path for file in now}
     gone = [file.path for file in before if file.path not in alive]
     for path in gone:
-        (work / path).unlink(missing_ok=True)
+        durable.discard(work / path)
         staging.forget(work, path)
     return len(gone)
 
@@ -103,4 +104,6 @@ def _drop(path: Path, before: int | None, dry_run: bool) -> bool:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise durable.disk(error, path) from error
     return True

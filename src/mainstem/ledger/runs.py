@@ -63,6 +63,13 @@ def project_manifest(store: Store, run_id: str | None, manifest: Mapping[str, An
         _project(connection, run_id, manifest)
 
 
+def newest(store: Store, incarnation: str) -> int:
+    """The newest epoch of an incarnation whose manifest is written down, 0 if there is none."""
+    with store.read() as connection:
+        found = connection.execute(select(func.max(tables.epochs.c.epoch)).where(tables.epochs.c.incarnation == incarnation)).scalar()
+        return found or 0
+
+
 def rebuild(store: Store, manifests: Iterable[Mapping[str, Any]]) -> int:
     """Write down many manifests in one go, to mend a ledger that was lost; how many there were."""
     count = 0

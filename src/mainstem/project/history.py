@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,8 @@ import msgspec
 
 from mainstem import signals
 from mainstem.clock import Clock, uuid7
-from mainstem.engines.journal import Manifest
-from mainstem.errors import TransientError
+from mainstem.engines.journal import Journal, Manifest
+from mainstem.errors import RefusedError, TransientError
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -65,21 +67,30 @@ class History:
 
     def finished(self, manifest: Manifest) -> None:
         """Project a manifest; a ledger that is away for now does not stop the data, it is caught up with the next one."""
-        from mainstem.ledger import runs
-
         self._waiting.append(manifest)
         try:
-            for waiting in tuple(self._waiting):
-                runs.project_manifest(self.store, self.run_id, msgspec.to_builtins(waiting))
-                self._waiting.remove(waiting)
+            self._project()
         except TransientError as error:
             signals.tell("log", level="warning", message=f"the ledger waits: {error}")
 
-    def caught_up(self, manifest: Manifest) -> None:
-        """Project what an earlier run finished just before it died."""
+    def _project(self) -> None:
         from mainstem.ledger import runs
 
-        runs.rebuild(self.store, [msgspec.to_builtins(manifest)])
+        for waiting in tuple(self._waiting):
+            runs.project_manifest(self.store, self.run_id, msgspec.to_builtins(waiting))
+            self._waiting.remove(waiting)
+
+    def caught_up(self, homes: Iterable[Journal]) -> None:
+        """Project every manifest that is newer than what is known: of runs that died or found the ledger full, of a lost ledger."""
+        from mainstem.ledger import runs
+
+        missing = []
+        for home in homes:
+            known = runs.newest(self.store, home.incarnation)
+            for epoch in home.epochs("manifest"):
+                with contextlib.suppress(RefusedError):         # a damaged one; who needs more of it than history says so
+                    missing += [msgspec.to_builtins(home.manifest(epoch))] if epoch > known else []
+        runs.rebuild(self.store, missing)
 
     def ended(self, result: RunResult) -> None:
         """The run ended as its result says; what was wrong before is over."""
@@ -90,17 +101,21 @@ class History:
         self._end(result.why, result.exit_code, result.rows, result.epochs, result.account, met)
 
     def failed(self, error: BaseException) -> None:
-        """The run ended with an error; the ledger keeps its code and text."""
+        """The run ended with an error; the ledger keeps its code and text, unless the same keeps the ledger from being written."""
         from mainstem.ledger import register
 
         code = getattr(error, "code", type(error).__name__)
-        register.incident(self.store, code=code, message=str(error), run_id=self.run_id, seen=self._clock.now(), **self._mine)
-        self._end(f"failed: {code}: {error}", getattr(error, "exit_code", 1), 0, 0, [])
+        try:
+            register.incident(self.store, code=code, message=str(error), run_id=self.run_id, seen=self._clock.now(), **self._mine)
+            self._end(f"failed: {code}: {error}", getattr(error, "exit_code", 1), 0, 0, [])
+        except TransientError as other:
+            signals.tell("log", level="warning", message=f"the ledger does not know how this run ended: {other}")
 
     def _end(self, why: str, exit_code: int, rows: int, epochs: int, account: list[dict[str, Any]],
              met: dict[str, Any] | None = None) -> None:
         from mainstem.ledger import runs
 
+        self._project()
         runs.end(
             self.store,
             run_id=self.run_id,

@@ -200,8 +200,7 @@ class _Runner:
             loop.agree(self._known())
             sweep.orphans(self.opened.work, loop.head)
             sweep.between(self.opened.work)
-            if loop.done is not None:
-                self.ledger.caught_up(loop.done)
+            self.ledger.caught_up(journal.incarnations(self.opened.work))
             loop.finish()
             for epoch in prepared:
                 if epoch > (loop.done.epoch if loop.done else 0):

@@ -2,6 +2,7 @@
 
 A crash in the process is a `Crash`, which no `except Exception` swallows. Once it has happened nothing durable goes through
 any more: clean-up code that would write, link or commit meets the crash again, as it would if the process were gone.
+What the process had in memory is gone for those who come after it once the test says `forget()`.
 """
 
 from __future__ import annotations
@@ -64,6 +65,18 @@ def kill_from_environment(variable: str = "MAINSTEM_KILL_AT") -> None:
     if said:
         point, _, times = said.partition(":")
         _armed.enter_context(kill_at(point, int(times or 1)))
+
+
+def forget() -> None:
+    """Lose what only memory knew, as a process that ends does: to be called between a crash and the reopening.
+
+    Without it a file of state that never reached the disk could still be found by who reads it next.
+    """
+    from mainstem.connectors.files import known
+    from mainstem.engines import staging
+
+    staging.forget_all()
+    known.forget_all()
 
 
 @contextmanager

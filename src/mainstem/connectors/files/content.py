@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mainstem import durable
 from mainstem.connectors.files import spool
 from mainstem.connectors.files.identity import fingerprint, same_bytes
 from mainstem.connectors.files.known import GONE, READING, Known
@@ -65,7 +66,7 @@ class Contents:
         fresh, _ = spool.unpack(path, codec, self.folder, self.limits)
         found = fingerprint(self._unpacked(fresh), size)
         if fresh != packed:
-            self._unpacked(fresh).unlink(missing_ok=True)
+            durable.discard(self._unpacked(fresh))
         return found
 
     def equal(self, other: Known, content: Content) -> bool:
@@ -99,7 +100,7 @@ class Contents:
     def forget(self, file: Known) -> None:
         """Delete the unpacked content of a file; it can be made again."""
         if file.packed:
-            self._unpacked(file.packed).unlink(missing_ok=True)
+            durable.discard(self._unpacked(file.packed))
 
     def spooled(self) -> bool:
         """Whether any content lies unpacked."""

@@ -137,6 +137,11 @@ def _bulk(path: Path) -> dict[int, Known]:
     return _cache[path]
 
 
+def forget_all() -> None:
+    """Nothing is known any more: the book is read from its file again."""
+    _cache.clear()
+
+
 def _damaged(path: Path, why: str) -> RefusedError:
     return RefusedError("state.damaged", f"{path.name} is damaged", where=str(path), why=why,
                         fix="restore it from a backup, or rebuild with `mainstem run --accept rebuild`")
@@ -150,7 +155,7 @@ def forget(folder: Path, progress: Mapping[str, Any]) -> None:
     limit = mine.stat().st_mtime_ns if mine.exists() else 0
     for path in folder.glob("book-*.json"):
         if path != mine and path.stat().st_mtime_ns < limit:
-            path.unlink()
+            durable.discard(path)
 
 
 def _row(file: Known) -> list[Any]:

@@ -62,7 +62,7 @@ def unpack(path: str | Path, codec: str, folder: Path, limits: Limits) -> tuple[
         raise DataError("source.corrupt", f"the {codec} file is cut or damaged", where=str(path), why=str(error),
                         fix="deliver it again; nothing of it was read") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        durable.discard(temporary)
     return name, size
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from mainstem import durable
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.local.pool import Pool
@@ -61,7 +62,7 @@ class Local:
         for future in [future for future in waiting if not future.cancel()]:
             if future.exception() is None:
                 for file in future.result().report.files:
-                    Path(file.path).unlink(missing_ok=True)
+                    durable.discard(Path(file.path))
 
     def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch: every read task, then every fold in the order of the plan."""
