@@ -168,13 +168,14 @@ class Task:
         report.made = sorted(self.made.items())
         report.notes = {node: dict(counts) for node, counts in self.notes.items() if counts}
         report.seconds = dict(self.seconds)
-        signals.tell("task.finished", stage=self.stage, task=self.number)
+        signals.tell("task.finished", epoch=self.epoch.epoch, stage=self.stage, task=self.number)
         return Outcome(report, self.parcels)
 
     def _stage(self, name: str, sink: Any, rows: pa.Table, attempt: str, kind: str) -> None:
         began = _ticks.monotonic()
         label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{attempt}"
         staged = sink.stage(rows, label)
+        self.site.staged.add(staged.path)
         self.report.files.append(
             File(kind=kind, node=name, path=staged.path, rows=staged.rows, bytes=staged.bytes, sha256=staged.sha256)
         )
@@ -254,7 +255,7 @@ def run_fold(
     only: frozenset[str] | None = None,
 ) -> Outcome:
     """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
-    signals.tell("task.started", stage=node.name, task=number)
+    signals.tell("task.started", epoch=epoch.epoch, stage=node.name, task=number)
     task = Task(site, epoch, node.name, number, tables, (1, node.name, number), only=only)
     began = _ticks.monotonic()
     assert isinstance(node.word, Fold)
