@@ -93,6 +93,11 @@ EDITS: dict[str, tuple[dict[str, Any], str, str]] = {
         "compatible",
         "`low` is added",
     ),
+    "a quotient of kept columns": (
+        {"climate": window(select=SELECT + ", sum(temperature) / count(temperature) AS mean")},
+        "compatible",
+        "`mean` is added",
+    ),
     "an aggregate over another column": (
         {"climate": window(select=SELECT + ", avg(humidity) AS wet")},
         "breaking",

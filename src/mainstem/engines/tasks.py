@@ -22,7 +22,7 @@ from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
 from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
 from mainstem.engines.kernels import keys
-from mainstem.engines.kernels.made import born
+from mainstem.engines.kernels.made import born, noted
 from mainstem.engines.law import broken, name_of
 from mainstem.engines.site import Site
 from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Plan, Read, Sql, Write
@@ -271,6 +271,7 @@ def run_fold(
     task.take(node, result)
     task.report.held_before = [(origin, node.name, count) for origin, count in sorted(result.held_before.items()) if count]
     rows_out, count = born(result.rows)
+    task.notes[node.step].update(noted(result.rows))
     if node.origin is not None:
         task.made[node.name] += count
     _keep_state(task, node, kernel, result, state, files, (low, high), now, rewrite)

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from mainstem.columns import ANY, Column, Columns
 from mainstem.errors import SpecError
 from mainstem.plan import sql
@@ -99,31 +97,6 @@ def where(name: str, step: str, input: str, columns: Columns, condition: str) ->
     )
 
 
-def shown(fold: Node, kind: str) -> list[Node]:
-    """A fold, and behind it what acts on the hidden columns of its query: `_having` keeps rows, `_div_zero` is counted."""
-    hidden = [column.name for column in fold.columns if column.name in (sql.HAVING, sql.ZERO)]
-    if not hidden:
-        return [fold]
-    made, columns = f"{fold.name}/{kind}", fold.columns[: -len(hidden)]
-    if sql.HAVING in hidden:
-        last = where(fold.name, fold.step, made, columns, sql.quote(sql.HAVING))
-    else:
-        branch = Branch(input=made, query=project(made, kept(columns)))
-        last = Node(name=fold.name, step=fold.step, inputs=(made,), columns=columns, word=Sql(branches=(branch,)))
-    if sql.ZERO in hidden:
-        last = _counting(last, made)
-    return [msgspec.structs.replace(fold, name=made), last]
-
-
-def _counting(node: Node, made: str) -> Node:
-    """The same node, which also counts the rows in which a division by zero made a NULL."""
-    assert isinstance(node.word, Sql)
-    kept_only = f" WHERE {sql.quote(sql.HAVING)}" if node.word.branches[0].dropped else ""
-    query = f"SELECT count(*) FILTER (WHERE {sql.quote(sql.ZERO)}) AS n FROM {sql.quote(made)}{kept_only}"
-    branch = msgspec.structs.replace(node.word.branches[0], noted=((sql.DIV_ZERO, query),))
-    return msgspec.structs.replace(node, word=Sql(branches=(branch,)))
-
-
 def groups(
     lowering: Lowering,
     kind: str,
@@ -150,8 +123,12 @@ def groups(
         if not siblings.get("select"):
             raise SpecError("step.select", f"a {kind} needs a `select`", fix="write `select: count(*) AS rows`")
         query = sql.grouped(siblings["select"], having, names, fixed, made, source.columns, lowering.binder)
+        fold = f"{name}/{kind}" if having else name
         word = Fold(body=body(query), by=names, needs=(query.needs,))
-        return [*nodes, *shown(Node(name=name, step=name, inputs=(rows,), columns=query.columns, word=word), kind)]
+        nodes.append(Node(name=fold, step=name, inputs=(rows,), columns=query.columns, word=word))
+        if having:
+            nodes.append(where(name, name, fold, query.columns[:-1], sql.quote(sql.HAVING)))
+        return nodes
     return []
 
 

@@ -11,7 +11,7 @@ from mainstem import plugs
 from mainstem.columns import ANY, Columns
 from mainstem.errors import SpecError
 from mainstem.plan import sql
-from mainstem.plan.lower import keys, reporting, shown, single, timed
+from mainstem.plan.lower import keys, reporting, single, timed
 from mainstem.plan.words import Fold, Node
 from mainstem.plan.words import Over as OverBody
 from mainstem.quantities import Duration
@@ -60,5 +60,5 @@ class Over:
                 needs=(tuple(column.name for column in source.columns),),
             )
             columns = (*source.columns, *made.columns)
-            return shown(Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns), "over")
+            return [Node(name=lowering.name, step=lowering.name, word=word, inputs=(source.name,), columns=columns)]
         return []

@@ -22,6 +22,8 @@ from mainstem.plan.words import Node
 
 _UTC = pa.timestamp("us", "UTC")
 _BORN = "mainstem.born"
+_DIV_ZERO = "mainstem.div_zero"
+_ZERO = "_div_zero"                   # a last column of a query that is no column of the node: a division by zero made a NULL
 _FROM = ' FROM "rows"'                # the last one of a query is its own: names in it are quoted
 
 
@@ -80,8 +82,13 @@ def nothing(node: Node) -> pa.Table:
 
 
 def conform(node: Node, table: pa.Table) -> pa.Table:
-    """The table with exactly the node's columns and types; DataError `sql.overflow` where a number does not fit."""
+    """The table with exactly the node's columns and types; DataError `sql.overflow` where a number does not fit.
+
+    How many rows divided by zero goes with the table (`noted`).
+    """
     wanted = columns_of(node)
+    if _ZERO in table.column_names[len(wanted):]:
+        wanted = wanted.with_metadata({_DIV_ZERO: str(pc.sum(table.column(_ZERO), min_count=0).as_py())})
     columns = []
     for place, field in enumerate(wanted):
         column = table.column(place)
@@ -119,13 +126,19 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
 
 def newborn(rows: pa.Table) -> pa.Table:
     """The rows with their number written on the table, at the moment when they have got an identity of their own."""
-    return rows.replace_schema_metadata({_BORN: str(rows.num_rows)})
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), _BORN: str(rows.num_rows)})
 
 
 def born(rows: pa.Table) -> tuple[pa.Table, int]:
     """The rows without what `newborn` wrote on the table, and how many there were then."""
     said = (rows.schema.metadata or {}).get(_BORN.encode())
     return rows.replace_schema_metadata(None), 0 if said is None else int(said)
+
+
+def noted(rows: pa.Table) -> dict[str, int]:
+    """What the rows of a fold say of themselves besides: the notes of the node."""
+    said = (rows.schema.metadata or {}).get(_DIV_ZERO.encode())
+    return {} if said is None or said == b"0" else {"div_zero": int(said)}
 
 
 def _sortable(table: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:

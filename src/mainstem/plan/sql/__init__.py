@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.plan.sql.exprs import HAVING, ZERO, Query, computed, grouped, key_column, pick, reads, rolling, zero
+    from mainstem.plan.sql.exprs import HAVING, Query, computed, grouped, key_column, pick, reads, rolling, zero
     from mainstem.plan.sql.held import Held, asked, relations, renamed, whole
     from mainstem.plan.sql.identity import child, numbered, renumbered
     from mainstem.plan.sql.lineage import sources
@@ -36,7 +36,6 @@ __all__ = [
     "AT_COLUMN",
     "DIV_ZERO",
     "HAVING",
-    "ZERO",
     "Across",
     "Held",
     "OpenBinder",
@@ -69,7 +68,6 @@ __all__ = [
 _HOMES = {
     "exprs": (
         "HAVING",
-        "ZERO",
         "Query",
         "computed",
         "grouped",

@@ -45,7 +45,7 @@ def grouped(
     """One row per `by` and `fixed`: the query behind a window or a session.
 
     `fixed` are columns that the kernel adds to `rows`; `made` are further ones computed from them (name, SQL), which come
-    first behind the by columns. Hidden columns come last: `_div_zero` where a row may divide by zero, `_having` with a `having`.
+    first behind the by columns. The last column is `_having` where there is a `having`.
     """
     scope = Scope()
     scope.add(ROWS, Relation(ROWS, (*columns, *fixed)))
@@ -65,9 +65,11 @@ def grouped(
     head = [(key.name, f"{text.quote(ROWS)}.{text.quote(key.name)}") for key in keys]
     head += list(made)
     head += [(name, f"{text.quote(ROWS)}.{text.quote(name)}") for name in fixed_names]
-    body = _counted([(name, ordered(text.safe(tree))) for name, tree in items])
+    body = [(name, ordered(text.safe(tree))) for name, tree in items]
+    zero = text.zero(tree for _, tree in body)
     if condition is not None:
         body.append((HAVING, ordered(text.safe(condition))))
+        zero = zero and f"({text.render(body[-1][1])}) AND ({zero})"
     distinct([name for name, _ in head] + [name for name, _ in body])
     needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
 
@@ -78,7 +80,7 @@ def grouped(
         )
         return f"SELECT {shown} FROM {text.quote(ROWS)}" + (f" GROUP BY {', '.join(group)}" if group else "")
 
-    sql, described, settled = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder)
+    sql, described, settled = _typed(query, body, len(head), (*pick(columns, needs), *fixed, AT_COLUMN), binder, zero)
     keyed = any(_is_free(node, free) for _, tree in body for node in columns_in(tree))
     shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in settled)
     return Query(sql, described, needs, "" if keyed else f"SELECT {shown} FROM {text.quote(ROWS)}")
@@ -101,7 +103,6 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
             window = exp.Window(this=whole.copy(), alias=exp.to_identifier("w"), over="OVER")
             whole.replace(window)
         body.append((name, holder.this))
-    body = _counted(body)
     needs = _needs([tree for _, tree in body], columns, [key.name for key in keys])
     partition = f"PARTITION BY {', '.join(text.quote(key.name) for key in keys)} " if keys else ""
     frame = f"RANGE BETWEEN {range_us} PRECEDING AND CURRENT ROW"
@@ -110,14 +111,9 @@ def rolling(select: str, by: Sequence[str], range_us: int, columns: Columns, bin
         shown = ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in given)
         return f'SELECT "_row", {shown} FROM {text.quote(ROWS)} WINDOW "w" AS ({partition}ORDER BY ("{text.AT}").t {frame})'
 
-    sql, described, _ = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder)
-    return Query(sql, described[1:], needs)
-
-
-def _counted(body: list[tuple[str, exp.Expression]]) -> list[tuple[str, exp.Expression]]:
-    """The items, and a hidden one that says whether one of them divides by zero, if that can be."""
     zero = text.zero(tree for _, tree in body)
-    return [*body, (ZERO, text.trust(f"SELECT {zero}").selects[0])] if zero else body
+    sql, described, _ = _typed(query, body, 1, (*columns, Column("_row", Type("int64")), AT_COLUMN), binder, zero)
+    return Query(sql, described[1:], needs)
 
 
 def computed(
@@ -293,8 +289,13 @@ def _whole_numbers(query: Callable[[Items], str], body: Items, head: int, inputs
     return made
 
 
-def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder) -> tuple[str, Columns, Items]:
-    """The query with every type settled, its columns, and what its select has become."""
+def _typed(
+    query: Callable[[Items], str], body: Items, head: int, inputs: Columns, binder: Binder, zero: str
+) -> tuple[str, Columns, Items]:
+    """The query with every type settled, its columns, and what its select has become.
+
+    Where a row may divide by zero the query says so in a last column `_div_zero`, which is no column of the step: it is counted.
+    """
     body = _whole_numbers(query, body, head, inputs, binder)
     described = typed(query, body, {ROWS: inputs}, binder)
     wide = [place for place, column in enumerate(described) if column.type.name in ("hugeint", "uhugeint")]
@@ -304,7 +305,8 @@ def _typed(query: Callable[[Items], str], body: Items, head: int, inputs: Column
     for column in described:
         if column.name != HAVING:
             refuse_type(column)
-    return query(body), tuple(described), body
+    hidden = [(ZERO, text.trust(f"SELECT {zero}").selects[0])] if zero else []
+    return query([*body, *hidden]), tuple(described), body
 
 
 def _bare(tree: exp.Expression, scope: Scope) -> exp.Expression:
