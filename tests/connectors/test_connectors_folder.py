@@ -205,3 +205,27 @@ def test_a_staged_file_counts_the_rows_that_it_holds(
     plug, true = type(out.format), type(out.format).encode
     monkeypatch.setattr(plug, "encode", lambda self, given: true(self, change(given)))
     assert out.stage(table(0, 5, "two\nlines"), "not").rows == rows
+
+
+def test_a_commit_looks_at_no_more_than_the_one_before_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    truly, read = os.listdir, Path.read_bytes
+    monkeypatch.setattr(os, "listdir", lambda path: seen.append("listed") or truly(path))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: seen.append(path.name) or read(path))
+    out = sink(tmp_path)
+    out.prepare()
+    looks = []
+    for number in range(1, 31):
+        staged = [out.stage(table(number, 1), f"{number:04d}")]
+        seen.clear()
+        assert out.commit(epoch(number), staged).version == number
+        looks.append(sorted(seen))
+    assert looks[5] == looks[-1]
+    assert "listed" not in looks[-1]
+    again = sink(tmp_path)
+    assert (again.last("p/i/out"), again.last("nobody"), again.version()) == (30, None, 30)
+    other = sink(tmp_path)
+    other.commit(epoch(31), [other.stage(table(31, 1), "other")])
+    assert again.last("p/i/out") == 31, "what somebody else committed is seen"
+    assert again.commit(epoch(12), []).version == 12
+    assert ids(again.read()) == list(range(1, 32))

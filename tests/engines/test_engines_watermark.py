@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mainstem.batch import FOREVER, NONE
 from mainstem.columns import Column, parse_type
@@ -88,3 +90,45 @@ def test_segments_of_a_partition_carry_on_in_order() -> None:
     before = watermark.before_segments({"a": {0: 30}}, facts)
     assert before == {("a", 0, 0): 30, ("a", 0, 1): 70, ("a", 0, 2): 70}
     assert watermark.carry_on({"a": {0: 30}}, facts) == {"a": {0: 70}}
+
+
+FILES = Time(column="t", lateness=10, partition="file")
+ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 300)), max_size=4)
+RANGES = st.lists(st.tuples(ROWS, st.sets(st.integers(0, 5), max_size=2)), min_size=1, max_size=12)
+
+
+@given(RANGES)
+def test_files_that_time_has_passed_need_not_be_carried(epochs: list[tuple[list[tuple[int, int]], set[int]]]) -> None:
+    """Each epoch reads (file, event time) and leaves some files unfinished. All rows are judged as with the whole carry."""
+    plan = Plan(pipeline="p", nodes=(source("a", FILES), fold("f", "a")), origins=("a",))
+    carry, marks = dict[str, dict[int, int]](), dict[str, int]()
+    short = carry
+    for number, (rows, unfinished) in enumerate(epochs, 1):
+        facts = [Fact(source="a", partition=part, segment=segment, made=1, largest=time) for segment, (part, time) in enumerate(rows)]
+        live = {"a": dict.fromkeys(unfinished, LIVE)}
+        judged = []
+        for carried in (carry, short):
+            before = watermark.before_segments(carried, facts)
+            own = [max(before["a", part, segment] - 10, marks.get("f", NONE)) for segment, (part, _) in enumerate(rows)]
+            after = watermark.carry_on(carried, facts)
+            judged.append((own, watermark.advance(plan, epoch(epoch=number, carry=carried, marks=marks, live=live), after)))
+        assert judged[0] == judged[1]
+        marks, carry = judged[0][1], watermark.carry_on(carry, facts)
+        short = watermark.without_past(plan, live, watermark.carry_on(short, facts), marks)
+        assert set(short.get("a", {})) <= {watermark.PAST} | unfinished | {
+            part for part, time in carry.get("a", {}).items() if time - 10 > marks["f"]}
+
+
+def test_a_file_that_is_ahead_of_time_is_carried_until_time_has_passed_it() -> None:
+    plan = Plan(pipeline="p", nodes=(source("a", FILES), fold("f", "a")), origins=("a",))
+    carry = {"a": {0: 50, 1: 500, 2: 60}}
+    assert watermark.without_past(plan, {"a": {2: LIVE}}, carry, {"f": 50}) == {"a": {1: 500, 2: 60, watermark.PAST: 50}}
+    assert watermark.without_past(plan, {"a": {2: LIVE}}, carry, {}) == carry
+    assert watermark.without_past(plan, {"a": {}}, carry, {"f": 490}) == {"a": {watermark.PAST: 500}}
+    assert watermark.of_source(FILES, {watermark.PAST: 500}, {}, NONE) == 490
+
+
+def test_a_topic_keeps_what_its_partitions_carry() -> None:
+    plan = Plan(pipeline="p", nodes=(source("a", TIME), fold("f", "a")), origins=("a",))
+    carry = {"a": {0: 50, 1: 60}}
+    assert watermark.without_past(plan, {"a": {0: DRAINED, 1: IDLE}}, carry, {"f": FOREVER}) == carry

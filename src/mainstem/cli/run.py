@@ -96,6 +96,8 @@ def _print(result: RunResult, output: Output) -> None:
     if result.files:
         print()
         show.rows("files", result.files, output)
+        if earlier := sum(result.outcomes.values()) - len(result.files):
+            print(f"and {show.counted(earlier, 'file')} before these")
     sys.stdout.flush()
 
 
@@ -113,7 +115,7 @@ def summary(name: str, result: RunResult) -> str:
     held = sum(leg.get("held", 0) for leg in result.account)
     waiting = f"; {held:,} rows wait in what is open (more input or --flush closes it)" if result.why == "hold" and held else ""
     unpublished = "" if result.published else "; nothing of it is published yet"
-    left = sum(note["outcome"] in _LEFT for note in result.files)
+    left = sum(count for outcome, count in result.outcomes.items() if outcome in _LEFT)
     files = f"; {show.counted(left, 'file')} {'was' if left == 1 else 'were'} not read, see above" if left else ""
     why = _WHY.get(result.why, result.why)
     return (f"{name}: {show.counted(result.rows, 'row')} in {result.seconds:.1f} s{rate}; {why}{waiting}{unpublished}{files}\n"

@@ -36,7 +36,7 @@ def show_(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, the
     elif output is Output.csv:
         show.rows("runs.show", run.get("account") or [], output, COLUMNS)
     else:
-        hidden = ("account", "manifests", "outputs", "drift", "files", "notes")
+        hidden = ("account", "manifests", "outputs", "drift", "files", "outcomes", "notes")
         show.fields((name, value) for name, value in run.items() if name not in hidden)
         print()
         account(run.get("account") or [])

@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -67,7 +67,8 @@ class Folder:
         self.format = format
         self.root = Path(scope.project) / options.path
         self.staged = self.root / ".staged"
-        self._known: dict[int, dict[str, Any]] = {}
+        self._newest: int | None = None                       # the newest commit that was seen
+        self._epochs: dict[str, int | None] = {}              # the newest epoch of each app that was asked for
 
     # ------------------------------------------------------------------------------------------------- prepare
 
@@ -121,10 +122,10 @@ class Folder:
             for _ in range(_TRIES):
                 if (there := self._holding(transaction)) is not None:
                     return self._done(*there, already=True)
-                version = max(self._records(), default=0) + 1
+                version = self.version() + 1
                 signals.at("durable.commit", path=str(self.root), version=version)
                 if self._rename(hidden, version):
-                    return self._done(version, self._records()[version], already=False)
+                    return self._done(version, self._record(version), already=False)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         raise TransientError("files.contended", f"other writers came first {_TRIES} times", where=str(self.root),
@@ -157,47 +158,63 @@ class Folder:
     def _done(self, version: int, record: Mapping[str, Any], *, already: bool) -> Committed:
         durable.sync_folder(self.root)
         if record["fresh"]:
-            for number in [number for number in self._records() if number < version]:
+            for number in [number for number in self._numbers() if number < version]:
                 (self.root / f"{number:010d}").rename(self.staged / f"old-{number:010d}-{secrets.token_hex(4)}")
-                del self._known[number]
             durable.sync_folder(self.root)
         for file in record["files"]:
             durable.discard(self.staged / file["name"])
         return Committed(version, int(record["rows"]), already)
 
     def _holding(self, transaction: Transaction) -> tuple[int, dict[str, Any]] | None:
-        found = [(version, record) for version, record in sorted(self._records().items())
-                 if record["app"] == transaction.app and record["epoch"] >= transaction.version]
-        return found[0] if found else None
+        last = self.last(transaction.app)
+        if last is None or last < transaction.version:            # what a run that goes on always finds
+            return None
+        return next((number, record) for number, record in self._records()
+                    if record["app"] == transaction.app and record["epoch"] >= transaction.version)
 
-    def _records(self) -> dict[int, dict[str, Any]]:
-        """Every visible commit by its number; each record is read once."""
-        there = {int(name) for name in os.listdir(self.root) if _NUMBER.match(name)} if self.root.is_dir() else set()
-        for number in there - self._known.keys():
-            try:
-                self._known[number] = json.loads((self.root / f"{number:010d}" / "_commit.json").read_bytes())
-            except (FileNotFoundError, ValueError) as error:
-                raise DataError("files.damaged", f"{number:010d} has no readable record", where=str(self.root), why=str(error),
-                                fix="restore the folder from a backup, or move it away") from error
-        for number in self._known.keys() - there:
-            del self._known[number]
-        return self._known
+    def _numbers(self) -> list[int]:
+        """The visible commits, rising."""
+        return sorted(int(name) for name in os.listdir(self.root) if _NUMBER.match(name)) if self.root.is_dir() else []
+
+    def _record(self, number: int) -> dict[str, Any]:
+        try:
+            return json.loads((self.root / f"{number:010d}" / "_commit.json").read_bytes())  # type: ignore[no-any-return]
+        except (FileNotFoundError, ValueError) as error:
+            raise DataError("files.damaged", f"{number:010d} has no readable record", where=str(self.root), why=str(error),
+                            fix="restore the folder from a backup, or move it away") from error
+
+    def _records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every visible commit by its number, rising."""
+        return ((number, self._record(number)) for number in self._numbers())
 
     # ---------------------------------------------------------------------------------------------------- look
 
     def last(self, app: str) -> int | None:
-        return max((record["epoch"] for record in self._records().values() if record["app"] == app), default=None)
+        self.version()
+        if app not in self._epochs:                               # its commits rise: the newest one says it
+            self._epochs[app] = next((record["epoch"] for number in reversed(self._numbers())
+                                      if (record := self._record(number))["app"] == app), None)
+        return self._epochs[app]
 
     def identity(self) -> str | None:
         about = self._about()
         return None if about is None else str(about["id"])
 
     def writer(self) -> Mapping[str, str] | None:
-        records = self._records()
-        return records[max(records)]["facts"] if records else None
+        version = self.version()
+        return self._record(version)["facts"] if version else None
 
     def version(self) -> int:
-        return max(self._records(), default=0)
+        """The newest number: looked for once, and then only after the one that is known."""
+        if self._newest is None or not (self.root / f"{self._newest:010d}").is_dir():
+            self._newest = max(self._numbers(), default=0)
+            self._epochs.clear()
+        while (self.root / f"{self._newest + 1:010d}").is_dir():
+            self._newest += 1
+            record = self._record(self._newest)
+            if record["app"] in self._epochs:
+                self._epochs[record["app"]] = record["epoch"]
+        return self._newest
 
     def taken(self, since: int) -> str:  # noqa: ARG002 (contract)
         """Nothing: who reads plain files may take them away."""
@@ -205,7 +222,7 @@ class Folder:
 
     def files(self, version: int | None = None) -> list[Path]:
         """The data files up to a version, the oldest first."""
-        records = sorted(self._records().items())
+        records = list(self._records())
         start = max((number for number, record in records if record["fresh"]), default=0)
         return [self.root / f"{number:010d}" / file["name"] for number, record in records
                 if number >= start and (version is None or number <= version) for file in record["files"]]

@@ -342,7 +342,7 @@ def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepare
         outputs=outputs,
         state=_state(epoch, reports, marks),
         marks=_kept(epoch, reports, marks),
-        carry=carry,
+        carry=watermark.without_past(plan, epoch.live, carry, _kept(epoch, reports, marks)),
         live=epoch.live,
         idled=epoch.idled,
         drift=_drift(head, reports),

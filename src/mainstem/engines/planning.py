@@ -157,7 +157,7 @@ class Planner:
         return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget or _USUAL)  # type: ignore[no-any-return]
 
     def _live(self, node: Node, discovery: Discovery, last: Prepared) -> dict[int, str]:
-        """What every partition is to the watermark now."""
+        """What every partition is to the watermark now, but those that have left: of files there are more and more."""
         assert isinstance(node.word, Read)
         time, states = node.word.time, {}
         brings = {range_.partition for range_ in discovery.ranges}
@@ -166,7 +166,7 @@ class Planner:
             if partition not in discovery.drained:
                 states[partition] = watermark.LIVE
             elif time is not None and time.partition == "file":
-                states[partition] = watermark.LEFT
+                pass
             elif partition in brings:
                 states[partition] = watermark.DRAINED
             else:

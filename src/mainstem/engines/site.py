@@ -48,6 +48,15 @@ class Site:
                 self._made[name] = make()
             return self._made[name]
 
+    def newest(self, name: str, version: str, make: Callable[[], Any]) -> Any:
+        """The same of a thing that has versions: the two used last are kept, for an epoch and the one that is read ahead."""
+        with self._lock:
+            kept = self._made.setdefault(f"{name}!", {})
+            kept[version] = kept.pop(version) if version in kept else make()
+            while len(kept) > 2:
+                del kept[next(iter(kept))]
+            return kept[version]
+
     def source(self, name: str) -> Any:
         """The source of a Read node."""
         return self.once(f"source/{name}", lambda: self._open_source(name, self.plan.node(name).word))

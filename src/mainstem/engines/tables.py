@@ -24,7 +24,7 @@ def _load(site: Site, epoch: EpochPlan, table: Table) -> pa.Table:
     if table.latest is not None:
         return _latest(site, epoch, table.latest)
     pinned = epoch.tables[table.name]
-    return site.once(f"table/{table.name}/{pinned['hash']}", lambda: tables.open_pinned(pinned["path"]))  # type: ignore[no-any-return]
+    return site.newest(f"table/{table.name}", pinned["hash"], lambda: tables.open_pinned(pinned["path"]))  # type: ignore[no-any-return]
 
 
 def _latest(site: Site, epoch: EpochPlan, fold: str) -> pa.Table:

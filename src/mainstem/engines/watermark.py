@@ -18,6 +18,8 @@ DRAINED = "drained"  # read to its present end: holds W by its largest event tim
 IDLE = "idle"  # drained for so long that it no longer holds W; rejoins with its next row
 LEFT = "left"  # a file read to its end (`partition: file`): no longer holds W; rejoins when it grows
 
+PAST = -1  # stands in the carry for all partitions that have left and that W has passed
+
 Carry = Mapping[str, Mapping[int, int]]
 
 
@@ -76,3 +78,24 @@ def advance(plan: Plan, epoch: EpochPlan, carry: Carry) -> dict[str, int]:
         reached = [sources[source] for source in plan.sources_of(node.name)]
         marks[node.name] = FOREVER if epoch.closing else max(epoch.marks.get(node.name, NONE), min(reached, default=NONE))
     return marks
+
+
+def without_past(plan: Plan, live: Mapping[str, Mapping[int, str]], carry: Carry, marks: Mapping[str, int]) -> dict[str, dict[int, int]]:
+    """The carry without the partitions that have left and that every mark has passed: of them only the largest time is kept.
+
+    Nothing is judged otherwise for it: should such a file grow again, its own mark would be below W, which judges its rows.
+    """
+    folds = {node.name: [fold.name for fold in plan.of(Fold) if node.name in plan.sources_of(fold.name)] for node in plan.of(Read)}
+    kept = {}
+    for source, partitions in carry.items():
+        word = plan.node(source).word
+        assert isinstance(word, Read)
+        lateness = word.time.lateness if word.time and word.time.lateness is not None else None
+        passed = min((marks.get(fold, NONE) for fold in folds[source]), default=FOREVER)
+        here = live.get(source, {})
+        past = {part: largest for part, largest in partitions.items()
+                if here.get(part, LEFT) == LEFT and (lateness is None or largest - lateness <= passed)}
+        kept[source] = {part: largest for part, largest in partitions.items() if part not in past}
+        if past:
+            kept[source][PAST] = max(past.values())
+    return kept

@@ -97,7 +97,7 @@ class History:
         from mainstem.ledger import register
 
         register.resolved(self.store, **self._mine)
-        met = {"drift": result.drift, "files": result.files, "notes": result.notes, "seams": result.seams}
+        met = {"drift": result.drift, "files": result.files, "outcomes": result.outcomes, "notes": result.notes, "seams": result.seams}
         self._end(result.why, result.exit_code, result.rows, result.epochs, result.account, met)
 
     def failed(self, error: BaseException) -> None:

@@ -36,7 +36,8 @@ def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
     if found is None:
         raise SpecError("runs.unknown", f"there is no run {run_id!r}", fix="`mainstem runs list` shows them; `last` is the newest")
     met = found.pop("met") or {}
-    return _timed(found) | {kind: met.get(kind, empty) for kind, empty in (("drift", {}), ("files", []), ("notes", {}), ("seams", []))}
+    kinds: dict[str, Any] = {"drift": {}, "files": [], "outcomes": {}, "notes": {}, "seams": []}
+    return _timed(found) | {kind: met.get(kind, empty) for kind, empty in kinds.items()}
 
 
 def facts(opened: Opened) -> dict[str, pa.Table]:

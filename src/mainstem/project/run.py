@@ -27,6 +27,7 @@ from mainstem.project import engines, history, incarnation, release, upkeep
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
+_FILES = 1000  # named outcomes of files that are told one by one: a run may go on for ever
 _WAIT = 0.1  # seconds between looks at a source that has nothing new
 
 
@@ -42,7 +43,8 @@ class RunResult:
     account: list[dict[str, Any]] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)       # named outcomes of files, the newest thousand
+    outcomes: dict[str, int] = field(default_factory=dict)          # how many files had each, all of them
     drift: dict[str, dict[str, str]] = field(default_factory=dict)  # source -> what -> where first
     seams: list[dict[str, Any]] = field(default_factory=list)  # where another engine went on: {epoch, from, to, positions}
     epochs: int = 0
@@ -134,6 +136,7 @@ class _Runner:
         self.notes: dict[str, dict[str, int]] = {}
         self.files: list[dict[str, Any]] = []
         self.seams: list[dict[str, Any]] = []
+        self.outcomes: dict[str, int] = {}
         self.epochs = self.rows = 0
         self.waiting: dict[str, dict[str, Any]] = {}      # the account of epochs that earlier runs left unpublished
         self.waiting_rows = 0
@@ -242,7 +245,9 @@ class _Runner:
             mine = self.notes.setdefault(node, {})
             for what, count in counts.items():
                 mine[what] = mine.get(what, 0) + count
-        self.files += plan.outcomes
+        self.files = [*self.files, *plan.outcomes][-_FILES:]
+        for note in plan.outcomes:
+            self.outcomes[note["outcome"]] = self.outcomes.get(note["outcome"], 0) + 1
         self.seams += [prepared.seam] if prepared.seam else []
         sweep.state(self.opened.work, plan.state, prepared.state)
         done = loop.finish()
@@ -291,6 +296,7 @@ class _Runner:
             outputs=dict(manifest.outputs) if manifest else {},
             notes=self.notes,
             files=self.files,
+            outcomes=self.outcomes,
             drift=loop.head.drift if loop.head else {},
             seams=self.seams,
             epochs=self.epochs,

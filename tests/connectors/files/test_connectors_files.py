@@ -294,3 +294,29 @@ def test_whole_files_are_one_range_each_and_a_grown_one_is_another(inbox: Path, 
     (inbox / "a.json").write_bytes(b"[1]\n")
     with pytest.raises(RefusedError, match=r"source\.replaced"):
         reader.look()
+
+
+def test_a_follower_does_not_read_its_book_again_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainstem.connectors.files import known
+
+    loads: list[object] = []
+    load = known.load
+    monkeypatch.setattr(known, "load", lambda *args: loads.append(args) or load(*args))
+    reader = Reader(tmp_path, path="in/*")
+    source = reader.source()
+    monkeypatch.setattr(reader, "source", lambda: source)
+    (tmp_path / "in").mkdir()
+    text = b""
+    for number in range(200):
+        path = tmp_path / f"in/{number:04d}"
+        path.write_bytes(f"line {number}\n".encode())
+        text += b"".join(bytes(chunk.data) for chunk in reader.look())
+        path.unlink()
+    assert text == b"".join(f"line {number}\n".encode() for number in range(200))
+    assert len(loads) == 1
+    fresh = Reader(tmp_path, path="in/*")
+    fresh.progress = reader.progress
+    (tmp_path / "in/again").write_bytes(b"line 7\n")
+    assert fresh.look() == reader.look() == []
+    assert fresh.notes[-1:] == reader.notes[-1:] == [("in/again", "duplicate")], "both know the same"
+    assert fresh.progress == reader.progress

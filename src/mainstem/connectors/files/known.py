@@ -55,12 +55,17 @@ class Book:
         self.by_path = {file.path: file.number for file in self.files.values() if file.state != GONE}
         self.gone = {file.path: file.number for file in self.files.values()
                      if file.state == GONE and file.outcome != "replaced"}
+        self.unread: set[int] = set()         # numbers of files that have something to read, or may have at the end of the input
         self._sizes: set[int] = set()
         self._whole: dict[tuple[int, str], int] = {}
         for file in self.files.values():
             self._index(file)
 
     def _index(self, file: Known) -> None:
+        if file.state in (NEW, READING) or (file.state == DONE and file.outcome == "unfinished"):
+            self.unread.add(file.number)
+        else:
+            self.unread.discard(file.number)
         if file.state in (DONE, GONE) and file.size and file.print_of == file.size:
             self._sizes.add(file.size)
             self._whole.setdefault((file.size, file.print), file.number)

@@ -69,6 +69,7 @@ class Files:
                                  spool.Limits(options.max_unpacked, options.max_ratio), scope.partition == "file", self.complete)
         self._facts: dict[tuple[int, str], Mapping[str, Any]] = {}
         self._names: dict[int, str] = {}
+        self._kept: tuple[Mapping[str, Any], Book] | None = None      # what the last look came to, and the book that says so
         self._tried: set[str] = set()
 
     @property
@@ -79,7 +80,7 @@ class Files:
 
     def discover(self, progress: Mapping[str, Any] | None, budget: Budget) -> Discovery:
         """Look at the folder, compare with what is known, and cut what is unread into ranges."""
-        book = known.load(self.folder, progress)
+        book = self._book(progress)
         found, refused = listing.matches(self.path)
         if not found and self.complete and not listing.many(self.options.path) and not book.files:
             raise self._nothing()
@@ -94,7 +95,7 @@ class Files:
             changes.note(where, "unreadable", why)
         cutter = Cutter(self.format, budget)
         left = False
-        for number in sorted(book.files):
+        for number in sorted(book.unread):
             file = book.files[number]
             if not self._pending(file):
                 continue
@@ -103,10 +104,20 @@ class Files:
                 break
             left |= self._take(changes, cutter, file)
         cutter.flush()
-        self._names = {number: file.path for number, file in book.files.items()}
+        self._names |= {number: book.files[number].path for number in book.changed}
         parts, drained = self._partitions(book, left)
-        return Discovery(tuple(cutter.ranges), {**book.save(), "refused": sorted(set(refused))}, parts, drained,
-                         ended=self.complete and not left, notes=tuple(changes.notes))
+        after = {**book.save(), "refused": sorted(set(refused))}
+        self._kept = after, book
+        return Discovery(tuple(cutter.ranges), after, parts, drained, ended=self.complete and not left, notes=tuple(changes.notes))
+
+    def _book(self, progress: Mapping[str, Any] | None) -> Book:
+        """The book behind a progress; the one of the last look, where it is the same: not every look reads all of it again."""
+        kept, self._kept = self._kept, None       # whoever changes it has it alone
+        if kept is not None and kept[0] == progress:
+            return kept[1]
+        book = known.load(self.folder, progress)
+        self._names = {number: file.path for number, file in book.files.items()}
+        return book
 
     def _pending(self, file: Known) -> bool:
         if file.state in (NEW, READING):
