@@ -172,6 +172,27 @@ def test_rows_of_an_earlier_replay_wait_through_one_that_does_not_pass_them() ->
     assert account["replay:src -> raw"]["made"] == 3
 
 
+def test_two_faults_that_make_up_for_each_other_are_found_where_they_are() -> None:
+    """One task stores a row too many, another a row too few: of an output, or of the quarantine."""
+    reports = honest()
+    reports.append(Report(stage="src", task=1, fates=[(0, "raw", "delivered", "", 1)]))
+    reports[0].fates[2] = (0, "raw", "delivered", "", 6)
+    assert "raw does not match what was delivered to it" in refused(reports)
+    reports = honest()
+    reports[0].files[1] = File(kind="aside", node="", path="q", rows=4, bytes=1, sha256="")
+    reports[1].files[1] = File(kind="aside", node="", path="q", rows=0, bytes=1, sha256="")
+    assert "quarantine does not match what was delivered to it" in refused(reports)
+
+
+def test_what_is_published_is_what_the_epochs_delivered() -> None:
+    account = law.account(PLAN, epoch(), honest(), {"win": {"src": 2}})
+    total = law.add(law.add({}, account), {"replay:src -> raw": {**account["src -> raw"], "delivered": 1}})
+    law.published(total, {"raw": 8, "out": 2})
+    for wrong in ({"raw": 7, "out": 2}, {"raw": 8, "out": 3}):
+        with pytest.raises(Bug, match=r"law\.broken"):
+            law.published(total, wrong)
+
+
 def test_accounts_of_epochs_add_up_and_what_was_held_between_counts_once() -> None:
     first = law.account(PLAN, epoch(), honest(), {"win": {"src": 2}})
     total: dict = {}

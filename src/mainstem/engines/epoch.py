@@ -181,10 +181,12 @@ class Epochs:
             law.add(manifest.account, prepared.account)
             manifest.rows += prepared.rows
             manifest.seconds += prepared.seconds
-        for name, sink in self.site.sinks().items():
-            files = [file for prepared in waiting for file in prepared.outputs.get(name, [])]
+        sinks = self.site.sinks()
+        files = {name: [file for prepared in waiting for file in prepared.outputs.get(name, [])] for name in sinks}
+        law.published(manifest.account, {name: sum(file.rows for file in files[name]) for name in sinks if name != QUARANTINE})
+        for name, sink in sinks.items():
             with self._fenced_first():
-                manifest.outputs[name] = self._commit(name, sink, files, manifest, manifest.outputs.get(name))
+                manifest.outputs[name] = self._commit(name, sink, files[name], manifest, manifest.outputs.get(name))
         self.lease.check()
         self.journal.publish("manifest", manifest.epoch, manifest)
         self.done = manifest

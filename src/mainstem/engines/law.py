@@ -13,6 +13,7 @@ from typing import Any
 
 from mainstem.batch import DELIVERED, FILTERED, HELD, LATE, NOTED, QUARANTINED
 from mainstem.engines.contract import EpochPlan, Fact, Report
+from mainstem.engines.site import QUARANTINE
 from mainstem.errors import Bug
 from mainstem.plan.words import Fold, Leg, Plan, Write
 
@@ -61,8 +62,8 @@ def account(
         legs[leg.name] = row
         claimed |= {(leg.origin, node) for node in nodes}
     _unclaimed(claimed, fates, {**found, **held})
-    _outputs(plan, legs, reports)
-    _quarantine(plan, reports)
+    for report in reports:
+        _files(plan, report)
     return legs
 
 
@@ -181,28 +182,30 @@ def broken(what: str, where: str, why: str) -> Bug:
                fix="nothing of this epoch was published; please report this with the pipeline file")
 
 
-def _outputs(plan: Plan, legs: Mapping[str, Mapping[str, Any]], reports: Sequence[Report]) -> None:
-    """Ends are physical: what the legs deliver to an output is what its staged files hold."""
-    staged: Counter[str] = Counter()
-    for report in reports:
-        for file in report.files:
-            if file.kind == "output":
-                staged[file.node] += file.rows
-    for node in plan.of(Write):
-        delivered = sum(row[DELIVERED] for name, row in legs.items() if name.endswith(f" -> {node.name}"))
-        if delivered != staged[node.name]:
-            raise broken(f"output {node.name} does not match its legs", node.name,
-                         f"the legs deliver {delivered} rows, its files hold {staged[node.name]}")
+def _files(plan: Plan, report: Report) -> None:
+    """Ends are physical: what a task delivered to outputs and set aside is what the files hold that it staged."""
+    counted: Counter[str] = Counter()
+    for _, node, fate, _, count in report.fates:
+        if fate == DELIVERED and isinstance(plan.node(node).word, Write):
+            counted[node] += count
+        elif fate == QUARANTINED or (fate in (LATE, NOTED) and _keeps_late(plan, node)):
+            counted[QUARANTINE] += count
+    stored: Counter[str] = Counter()
+    for file in report.files:
+        if file.kind != "state":
+            stored[QUARANTINE if file.kind == "aside" else file.node] += file.rows
+    for name in counted | stored:
+        if counted[name] != stored[name]:
+            raise broken(f"{name} does not match what was delivered to it", f"{name}, task {report.task} of {report.stage}",
+                         f"{counted[name]} rows are to be in it, its files hold {stored[name]}")
 
 
-def _quarantine(plan: Plan, reports: Sequence[Report]) -> None:
-    """Every row that was counted as quarantined, or late or noted where late rows are kept, is in the quarantine's files once."""
-    wanted = sum(count for report in reports for _, node, fate, _, count in report.fates
-                 if fate == QUARANTINED or (fate in (LATE, NOTED) and _keeps_late(plan, node)))
-    stored = sum(file.rows for report in reports for file in report.files if file.kind == "aside")
-    if stored != wanted:
-        raise broken("the quarantine does not match the fates", "quarantine",
-                     f"{wanted} rows are to be set aside, its files hold {stored}")
+def published(account: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, int]) -> None:
+    """Raises Bug `law.broken` if the files of some epochs do not have the rows that these delivered: output -> rows."""
+    for name, rows in outputs.items():
+        delivered = sum(row[DELIVERED] for leg, row in account.items() if leg.endswith(f" -> {name}"))
+        if delivered != rows:
+            raise broken(f"output {name} does not match its legs", name, f"they deliver {delivered} rows, its files hold {rows}")
 
 
 def _keeps_late(plan: Plan, node: str) -> bool:
