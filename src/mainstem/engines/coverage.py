@@ -69,10 +69,11 @@ def _bytes(form: Any, chunk: Chunk, decoded: Decoded) -> str | None:
     if not count:
         return None if form.separates(chunk, bytes(data), b"", b"") else _overlooked(bytes(data))
     starts = np.asarray(decoded.position) - chunk.start
-    ends = starts + _lengths(decoded.raw)
+    lengths = _lengths(decoded.raw)
+    ends = starts + lengths
     gaps = starts[1:] - ends[:-1]
-    if starts[0] < 0 or ends[-1] > len(view) or (gaps < 0).any():
-        return "its records overlap, or reach beyond the bytes that it was given"
+    if starts[0] < 0 or ends[-1] > len(view) or (gaps < 1).any() or not lengths.all():
+        return "its records overlap, touch, have no bytes, or reach beyond those that it was given"
     before, after = bytes(data[: int(starts[0])]), bytes(data[int(ends[-1]) :])
     if (gaps == 1).all():                  # the usual case: a line end
         between = view[ends[:-1]].tobytes()
