@@ -31,6 +31,9 @@ class FakePipeline:
     def check(self):
         return self.problems
 
+    def remarks(self):
+        return []
+
     def plan(self, engine=None):
         columns = (("temperature", "double", "Cel"),)
         node = Told("climate", "climate", "Fold", "windows of 1m by house", ("located",), True, columns, "p")

@@ -26,6 +26,8 @@ def check(file: FileArgument = None, environment: Environment = None, output: Ou
                 if text:
                     print("    " + text.replace("\n", "\n    "))
         count = f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}"
+        for remark in pipeline.remarks():
+            print(near(f"note: {remark}"), file=sys.stderr)
         print(f"{pipeline.name}: {count}", file=sys.stderr)
     else:
         columns = ["file", "line", "column", "code", "what", "why", "fix"]

@@ -22,6 +22,11 @@ PAGES = {
         "there is no such column",
         "A key names a column that the rows at this point do not have.",
         "Take the suggestion; the columns of every step are shown by `mainstem plan`."),
+    "alert.not_sent": Code(
+        "stored, not sent",
+        "An alert's episodes are rows of an output, once for each firing and each end. Nothing delivers them to a channel yet: "
+        "`notify:` and `notifications:` are kept for the day when something does.",
+        "Read the episodes where they are stored, or have the tool that pages people read them."),
     # ---- outputs -----------------------------------------------------------------------------------------------------
     "output.type": Code(
         "a column that no table holds",

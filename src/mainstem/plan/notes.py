@@ -38,7 +38,5 @@ def _node(node: Node) -> Iterator[str]:
         yield f"`{node.step}`: of a key that occurs in several partitions, which row comes first depends on the epochs"
     if isinstance(word, Fold) and isinstance(word.body, Latest):
         yield f"`{node.step}` makes a row for each epoch in which a key changed; the newest of them does not depend on the epochs"
-    if isinstance(word, Fold) and isinstance(word.body, Alert) and word.body.notify:
-        yield f"`{node.step}`: episodes are stored, not sent"
     if isinstance(word, Map) and not word.deterministic:
         yield f"`{node.step}` is not deterministic: what it answered in the epoch's one decision holds"

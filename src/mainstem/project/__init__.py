@@ -37,6 +37,12 @@ class Pipeline:
         """Every problem of the pipeline file, in the order of its lines; empty if it can run."""
         return list(self._opened.problems)
 
+    def remarks(self) -> list[Problem]:
+        """What the file and the settings ask for that is accepted and not carried out yet, with its place."""
+        from mainstem.project.remarks import remarks
+
+        return remarks(self._opened)
+
     @property
     def compiled(self) -> Plan:
         """The frozen plan; SpecError if the file has problems."""

@@ -9,6 +9,7 @@ from mainstem.engines import journal
 from mainstem.engines.stages import placement
 from mainstem.plan.explain import Explained, explain
 from mainstem.project import engines, release
+from mainstem.project.remarks import remarks
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
@@ -20,6 +21,7 @@ def explain_plan(opened: Opened, engine: str | None = None) -> Explained:
     numbers = home.epochs("prepared") if home else []
     running = release.plan_of(opened.work, home.prepared(numbers[-1]).release) if home and numbers else None
     explained = explain(opened.plan, running)
+    explained = dataclasses.replace(explained, notes=(*explained.notes, *map(str, remarks(opened))))
     if engines.known(engine or opened.settings.engine) == "local":
         return explained
     return dataclasses.replace(explained, stages=placement(opened.plan, opened.settings.spark.tasks or opened.settings.tasks))

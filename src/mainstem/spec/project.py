@@ -82,7 +82,8 @@ class OverlayWritten(Written):
     epoch: EpochWritten = Field(EpochWritten(), description="when an epoch ends")
     retention: RetentionWritten = Field(RetentionWritten(), description="what maintenance keeps, and how long")
     python: Names = Field(["."], description="folders in which the functions of python steps are looked for", examples=[["src"]])
-    notifications: dict[str, ChannelWritten] = Field({}, description="channels by the name that `notify:` of an alert uses")
+    notifications: dict[str, ChannelWritten] = Field(
+        {}, description="channels by the name that `notify:` of an alert uses; nothing is sent to them yet")
 
 
 class ProjectWritten(OverlayWritten):

@@ -39,7 +39,7 @@ class AlertOptions(plugs.Options):
     clear: str = Field(default="", description="when it is over; as soon as `when` is false if absent")
     by: tuple[str, ...] = Field(default=(), description="columns: an episode for each of their values")
     severity: Literal["info", "warning", "critical"] = Field(default="warning", description="how bad it is")
-    notify: tuple[str, ...] = Field(default=(), description="channels of the project that are told")
+    notify: tuple[str, ...] = Field(default=(), description="channels of the project that are told; episodes are stored and not sent yet")
     values: tuple[str, ...] = Field(default=(), description="columns of the row that are copied into the episode")
 
 
