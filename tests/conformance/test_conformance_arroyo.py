@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conforming import CUTS, conform
+from conforming import CUTS, ENGINE, conform
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,8 @@ def test_hourly_by_event_type(cut: str, data: Path, tmp_path: Path) -> None:
     assert len(wanted) == 51
     assert not ran.reasons()
     assert ran.leg("cars -> hourly")["delivered"] == ran.leg("cars -> hourly")["made"] == 7932
-    assert ran.result.epochs > (1 if cut == "whole" else 7932 / CUTS[cut]["epoch"]["rows"] / 2)
+    least = 1 if cut == "whole" or ENGINE != "local" else 7932 / CUTS[cut]["epoch"]["rows"] / 2     # a cluster takes larger epochs
+    assert ran.result.epochs > least
 
 
 @pytest.mark.parametrize("cut", CUTS)
