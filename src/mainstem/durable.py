@@ -18,6 +18,20 @@ from mainstem import signals
 from mainstem.errors import ConcurrencyError, TransientError
 
 
+_memories: list[Callable[[], object]] = []
+
+
+def remembered(clear: Callable[[], object]) -> None:
+    """Say that memory holds what files hold too, and how to clear it; for module level, once for each cache."""
+    _memories.append(clear)
+
+
+def forget() -> None:
+    """Clear every such memory, so that the files are read again: a process that reopens after a crash knows nothing."""
+    for clear in _memories:
+        clear()
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` survive a power loss."""
     signals.at("durable.fsync", path=str(folder))

@@ -97,6 +97,7 @@ class StateCache:
 
 
 _cache = StateCache()
+durable.remembered(_cache.clear)
 
 
 def keep_at_most(size: int) -> None:
@@ -112,11 +113,6 @@ def remember(root: Path, file: File, rows: pa.Table) -> None:
 def forget(root: Path, path: str) -> None:
     """A state file is gone for good: no memory for it."""
     _cache.drop(str(root / path))
-
-
-def forget_all() -> None:
-    """Nothing is known any more: state is read from its files again."""
-    _cache.clear()
 
 
 def load_state(root: Path, files: Sequence[File], low: int, high: int, before: int, schema: pa.Schema) -> pa.Table:

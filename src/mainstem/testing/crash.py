@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainstem import signals
+from mainstem import durable, signals
 
 _armed = ExitStack()                  # what stays armed to the end of the process
 DURABLE = tuple(name for name in signals.SIGNALS if name.startswith("durable."))
@@ -72,11 +72,7 @@ def forget() -> None:
 
     Without it a file of state that never reached the disk could still be found by who reads it next.
     """
-    from mainstem.connectors.files import known
-    from mainstem.engines import staging
-
-    staging.forget_all()
-    known.forget_all()
+    durable.forget()
 
 
 @contextmanager

@@ -118,6 +118,7 @@ class Book:
 
 
 _cache: dict[Path, dict[int, Known]] = {}
+durable.remembered(_cache.clear)
 
 
 def load(folder: Path, progress: Mapping[str, Any] | None) -> Book:
@@ -140,11 +141,6 @@ def _bulk(path: Path) -> dict[int, Known]:
         _cache.clear()                        # one process reads few folders; the newest bulk is what it needs
         _cache[path] = {file.number: file for file in map(_file, json.loads(content))}
     return _cache[path]
-
-
-def forget_all() -> None:
-    """Nothing is known any more: the book is read from its file again."""
-    _cache.clear()
 
 
 def _damaged(path: Path, why: str) -> RefusedError:
