@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mainstem import project
-from mainstem.clock import SystemClock
 
 ROWS = 1500
 PIPELINE = """\
@@ -126,57 +125,3 @@ def killed(file: Path, point: str, times: int, **wishes: Any) -> bool:
         return True
     assert done.returncode == 0, done.stderr[-2000:]
     return False
-
-
-_MARKED = """
-import json, sys
-from pathlib import Path
-from mainstem import project, signals
-def listen(name, facts):
-    if name in ("run.started", "run.finished"):
-        Path(name).touch()
-with signals.listening(listen):
-    project.open(sys.argv[1], flags=json.loads(sys.argv[2])).run(**json.loads(sys.argv[3]))
-"""
-
-
-def killed_within(file: Path, seconds: float, **wishes: Any) -> bool:
-    """Run in a process of its own and send it -9 that long after its run began; whether it was still running then."""
-    for mark in ("run.started", "run.finished"):
-        (file.parent / mark).unlink(missing_ok=True)
-    process = subprocess.Popen([sys.executable, "-c", _MARKED, str(file), json.dumps(FLAGS), json.dumps(wishes)], cwd=file.parent,
-                               stderr=subprocess.PIPE, text=True)
-    clock = SystemClock()
-    end = clock.monotonic() + 60
-    while not (file.parent / "run.started").exists() and process.poll() is None and clock.monotonic() < end:
-        clock.sleep(0.005)
-    clock.sleep(seconds)
-    process.kill()
-    _, err = process.communicate()
-    assert process.returncode in (-signal.SIGKILL, 0), err[-2000:]
-    return process.returncode == -signal.SIGKILL and not (file.parent / "run.finished").exists()
-
-
-def killed_again_and_again(folder: Path, seed: int, kills: int, rows: int = ROWS, each: bool = False, noisy: bool = False) -> int:
-    """Kill one pipeline at random moments until it is done, then compare it with the unfailed run; how many kills hit it.
-
-    Whenever a kill came too late, the pipeline starts afresh in another folder, so that every kill has something to hit.
-    """
-    rng, clock = random.Random(seed), SystemClock()
-    clean = make(folder / "clean", noisy=noisy, rows=rows, seed=seed)
-    began = clock.monotonic()
-    run(clean, each=each)
-    span = clock.monotonic() - began
-    wanted, hits, number = content(clean, luck=False), 0, 0
-    assert len(wanted["minutes"]) > 20
-    file = make(folder / "0", noisy=noisy, rows=rows, seed=seed)
-    for _ in range(kills):
-        if killed_within(file, rng.uniform(0, span), each=each):
-            hits += 1
-            continue
-        assert content(file, luck=False) == wanted, f"seed {seed}, {file.parent}"
-        number += 1
-        file = make(folder / str(number), noisy=noisy, rows=rows, seed=seed)
-    run(file, each=each)
-    assert content(file, luck=False) == wanted, f"seed {seed}, {file.parent}"
-    return hits

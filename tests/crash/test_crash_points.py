@@ -1,101 +1,87 @@
-"""Killed at every numbered point of the protocol and at every k-th durable call: the tables equal the unfailed run's."""
+"""Killed with -9 at every numbered point of the protocol, with a step that is not deterministic: nothing is otherwise afterwards."""
 
 from __future__ import annotations
 
-import shutil
+import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from crashing import content, killed, make, run
+from killing import AT_ONCE, SHAPES, child, journal_of, make, run
+from remains import half_visible, remains, torn
 
-from mainstem.testing import Crash, count_durable_calls, crash_at
+from mainstem import signals
 
-POINTS = ["epoch.planned", "epoch.ran", "epoch.judged", "epoch.prepared", "epoch.committing", "epoch.committed", "epoch.finished",
-          "epoch.acknowledged"]
+POINTS = [name for name in signals.SIGNALS if name.startswith("epoch.")]
+CASES = [(shape, outputs, point) for shape in SHAPES for outputs in (1, 2) for point in POINTS if (shape, outputs) != ("flushed", 1)]
+CASES += [(shape, 4, point) for shape in ("bounded", "following") for point in ("epoch.committing", "epoch.committed")]
+AHEAD = {"bounded": POINTS[1:4], "following": POINTS[1:]}    # a bounded run commits when there is nothing more to read
+Whole = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def unfailed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], dict[str, Any]]:
-    """What runs that nothing disturbed leave behind, by (outputs, each epoch published)."""
-    found = {}
-    for outputs in (1, 2):
-        for each in (False, True):
-            file = make(tmp_path_factory.mktemp("unfailed") / "p", outputs)
-            result = run(file, each=each)
-            assert result.epochs > 3
-            found[outputs, each] = content(file)
-            assert len(found[outputs, each]["minutes"]) > 50
-            assert len(found[outputs, each]["quarantine"]) > 20
-    assert found[2, False] == found[2, True]
-    return found
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """What a run that nothing disturbed leaves behind, by shape and number of outputs."""
+    known: dict[tuple[str, int, int], dict[str, Any]] = {}
+
+    def find(shape: str, outputs: int, rows: int = 60) -> dict[str, Any]:
+        if (shape, outputs, rows) not in known:
+            file = make(tmp_path_factory.mktemp("unfailed") / "p", outputs, noisy=outputs > 1, rows=rows)
+            assert run(file, shape).epochs > 1
+            found = known[shape, outputs, rows] = remains(file)
+            assert len(found["tables"]["spans"]) > 15
+            assert len(found["quarantine"]) > 10
+            assert len(found["account"]) == outputs + 1
+            assert found["account"] == found["ledger"]
+            assert bool(found["state"].get("spans")) == (shape != "flushed")
+            assert outputs == 1 or not torn(file)
+        return known[shape, outputs, rows]
+
+    return find
 
 
-@pytest.mark.parametrize("each", [False, True], ids=["bounded", "following"])
-@pytest.mark.parametrize("outputs", [1, 2])
-@pytest.mark.parametrize("point", POINTS)
-def test_kill_9_at_each_point(point: str, outputs: int, each: bool, tmp_path: Path, unfailed: Any) -> None:
-    file = make(tmp_path / "p", outputs)
-    times = 2 if point in ("epoch.committing", "epoch.committed") or each else 1
-    if not each and point in ("epoch.planned", "epoch.ran", "epoch.judged", "epoch.prepared"):
-        times = 3
-    assert killed(file, point, times, each=each), f"{point} was not reached {times} times"
-    run(file, each=each)
-    assert content(file) == unfailed[outputs, each]
+def holds(file: Path, shape: str, outputs: int, whole: dict[str, Any]) -> None:
+    """After a kill: no reader finds a part of anything; started again it ends as if nothing had been."""
+    assert not half_visible(file, whole, shape in AT_ONCE)
+    assert not child(file.parent, run, file, shape).killed
+    assert remains(file) == whole
+    assert outputs == 1 or not torn(file)
 
 
-@pytest.mark.parametrize("each", [False, True], ids=["bounded", "following"])
-@pytest.mark.parametrize("point", ["epoch.prepared", "epoch.committing", "epoch.committed"])
-def test_kill_9_with_plain_files_beside_a_table(point: str, each: bool, tmp_path: Path, unfailed: Any) -> None:
-    file = make(tmp_path / "p", second="files")
-    assert killed(file, point, 2, each=each)
-    run(file, each=each)
-    assert content(file) == unfailed[2, each]
+@pytest.mark.parametrize(("shape", "outputs", "point"), CASES)
+def test_kill_9_at_each_point(point: str, outputs: int, shape: str, tmp_path: Path, whole: Whole) -> None:
+    file = make(tmp_path / "p", outputs, noisy=outputs > 1)
+    times = 1 if shape in AT_ONCE and point in ("epoch.finished", "epoch.acknowledged") else 2
+    ended = child(file.parent, run, file, shape, point=point, times=times)
+    assert ended.killed, f"{point} was not reached {times} times"
+    assert ended.last == point
+    holds(file, shape, outputs, whole(shape, outputs))
 
 
-@pytest.mark.parametrize(("second", "shots"), [("delta", 24), ("files", 10)])
-def test_every_kth_durable_call_by_a_crash_from_inside(second: str, shots: int, tmp_path: Path, unfailed: Any) -> None:
-    origin = tmp_path / "origin"
-    make(origin, second=second)
-    with count_durable_calls() as calls:
-        shutil.copytree(origin, tmp_path / "count")
-        run(tmp_path / "count" / "pipeline.yaml", each=True)
-    assert len(calls) > 60
-    reached = 0
-    for number in range(1, len(calls) + 1, max(1, len(calls) // shots)):
-        folder = tmp_path / f"at-{number}"
-        shutil.copytree(origin, folder)
-        with pytest.raises(Crash), crash_at("durable", number):
-            run(folder / "pipeline.yaml", each=True)
-        reached += 1
-        run(folder / "pipeline.yaml", each=True)
-        assert content(folder / "pipeline.yaml") == unfailed[2, True], f"durable call {number} of {len(calls)}: {calls[number - 1]}"
-        shutil.rmtree(folder)
-    assert reached >= shots
+@pytest.mark.parametrize(("shape", "point"), [(shape, point) for shape, points in AHEAD.items() for point in points])
+def test_kill_9_at_each_point_with_the_next_epoch_read_ahead(shape: str, point: str, tmp_path: Path, whole: Whole) -> None:
+    file = make(tmp_path / "p", 2, noisy=True, rows=150)
+    ended = child(file.parent, run_and_die_ahead, file, shape, point)
+    assert ended.killed, f"{point} was not reached with the next epoch read"
+    assert journal_of(file).epochs("plan") == [1]
+    assert journal_of(file).epochs("prepared") == ([] if point in ("epoch.ran", "epoch.judged") else [1])
+    assert list((tmp_path / "p/lake").rglob("part-000000000002-*.parquet")), "nothing was staged for the next epoch"
+    holds(file, shape, 2, whole(shape, 2, 150))
 
 
-@pytest.mark.parametrize("point", ["epoch.prepared", "epoch.committed"])
-def test_a_step_that_is_not_deterministic_cannot_tear_two_outputs_apart(point: str, tmp_path: Path) -> None:
-    file = make(tmp_path / "p", outputs=2, noisy=True, rows=600)
-    assert killed(file, point, 2, each=True)
-    run(file, each=True)
-    from mainstem import project
+def run_and_die_ahead(file: Path, shape: str, point: str) -> None:
+    """Run, wait at that point of the first epoch until the second one's rows are staged, then die."""
+    staged = threading.Event()
 
-    fresh = project.open(file).read("fresh")
-    assert fresh.num_rows > 100
-    by_minute: dict[Any, int] = {}
-    for row in fresh.to_pylist():
-        key = (row["sensor_id"], row["observed_at"].replace(second=0))
-        by_minute[key] = by_minute.get(key, 0) + 1
-    minutes = {(row["sensor_id"], row["window_start"]): row["n"] for row in project.open(file).read("minutes").to_pylist()}
-    late = sum(1 for row in project.open(file).read("quarantine").to_pylist() if row["fate"] == "late" and row["node"] == "minutes")
-    assert sum(by_minute.values()) == sum(minutes.values()) + late
+    def listen(name: str, facts: dict[str, Any]) -> None:
+        if name == "task.finished" and facts["epoch"] == 2:
+            staged.set()
+        if name == point and facts["epoch"] == 1:
+            assert staged.wait(20), "nothing was read ahead"
+            os.kill(os.getpid(), signal.SIGKILL)
 
-
-def test_crashing_again_and_again_still_ends_well(tmp_path: Path, unfailed: Any) -> None:
-    file = make(tmp_path / "p")
-    for number in (3, 9, 15, 21):
-        with pytest.raises(Crash), crash_at("durable", number):
-            run(file)
-    run(file)
-    assert content(file) == unfailed[2, False]
+    with signals.listening(listen):
+        run(file, shape)
