@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mainstem import signals
-from mainstem.cli.__main__ import invoke
+from mainstem.cli.command import invoke
 from mainstem.plan.explain import Explained, Told, Way
 from mainstem.plan.guarantee import Guarantee
 from mainstem.project.run import RunResult

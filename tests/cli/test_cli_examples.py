@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mainstem import signals
-from mainstem.cli.__main__ import invoke
+from mainstem.cli.command import invoke
 
 # in an order in which one can lead to the next
 VERBS = ["init", "check", "plan", "run", "runs list", "runs show", "sql", "test", "build", "quarantine list", "quarantine show",

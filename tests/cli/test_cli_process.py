@@ -27,7 +27,7 @@ def test_what_answers_at_once(arguments):
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["quarantine", "replay", "--help"]])
 def test_it_imports_nothing_heavy_for_that(arguments):
-    code = (f"import sys\nfrom mainstem.cli.__main__ import invoke\ninvoke({arguments})\n"
+    code = (f"import sys\nfrom mainstem.cli.command import invoke\ninvoke({arguments})\n"
             f"print(sorted(set(sys.modules) & {HEAVY}), file=sys.stderr)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mainstem.cli.__main__ import invoke
+from mainstem.cli.command import invoke
 
 FILES = {".gitignore", "README.md", "data/sensors.csv", "greenhouse.yaml", "imports/imports.yaml", "imports/inbox/2026-01.csv",
          "mainstem.yaml", "tests/greenhouse.yaml", "schema/pipeline.schema.json", "schema/project.schema.json"}
@@ -114,7 +114,7 @@ def test_looking_at_a_step_writes_nothing(started, ask):
 
 
 def test_reading_the_history_needs_no_arrow_and_no_engine(started):
-    code = ("import sys; from mainstem.cli.__main__ import invoke; invoke(['runs', 'list']); "
+    code = ("import sys; from mainstem.cli.command import invoke; invoke(['runs', 'list']); "
             "print(sorted({'pyarrow', 'duckdb', 'deltalake', 'alembic'} & set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", code], cwd=started, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mainstem.cli.__main__ import invoke
+from mainstem.cli.command import invoke
 
 PIPELINE = """\
 version: 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mainstem
-from mainstem.cli.__main__ import invoke
+from mainstem.cli.command import invoke
 
 GOLDEN = Path(__file__).parent / "messages"
 GOOD = """\

@@ -1,4 +1,4 @@
-"""Where `mainstem` begins: the verbs are gathered, and whatever ends a command becomes a message and an exit code.
+"""One command line: the verbs are gathered, and whatever ends a command becomes a message and an exit code.
 
 | exit code | means |
 | --- | --- |
@@ -18,7 +18,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 
@@ -41,11 +41,6 @@ from mainstem.cli.screen import complain
 from mainstem.errors import Bug, MainstemError, TransientError
 
 _GONE = 141                               # nobody reads our output any more, as after `| head`: 128 + SIGPIPE
-
-
-def main() -> NoReturn:
-    """The console script."""
-    sys.exit(invoke(sys.argv[1:]))
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -108,7 +103,3 @@ def _way(said: str, context: Any) -> str:
     if "--file" in names and "unexpected extra argument" in said:
         return "; name the pipeline file with `-f FILE`"
     return ""
-
-
-if __name__ == "__main__":
-    main()
