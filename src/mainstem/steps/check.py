@@ -66,23 +66,33 @@ class Check:
             return []
         given = [RuleOptions(that=one) if isinstance(one, str) else one for one in options]
         columns = source.columns
-        rules: list[Rule] = []
-        names: set[str] = set()
+        names: list[str] = []
         for place, one in enumerate(given):
-            with reporting(lowering, place, *([] if isinstance(options[place], str) else ["that"])):
-                name = one.name or _free(slug(one.that), names)
-                if name in names:
+            name = one.name or _free(slug(one.that), set(names))
+            if name in names:
+                with reporting(lowering, place, *_where(options[place])):
                     raise SpecError("step.name_twice", f"two rules are called `{name}`", fix="give one another name")
-                names.add(name)
-                ((_, that, _),) = sql.computed([(name, one.that)], relation(source), lowering.binder, "boolean")
-                rules.append(Rule(name=name, that=that, action=one.otherwise))
-        if len(rules) < len(given):
+            names.append(name)
+        asked = [(name, one.that) for name, one in zip(names, given)]
+        try:
+            found = sql.computed(asked, relation(source), lowering.binder, "boolean")      # all at once: fifty take a tenth of a second
+        except SpecError:
+            found = []
+            for place, rule in enumerate(asked):
+                with reporting(lowering, place, *_where(options[place])):
+                    found += sql.computed([rule], relation(source), lowering.binder, "boolean")
+        if len(found) < len(given) or len(set(names)) < len(given):
             return []
+        rules = [Rule(name=name, that=that, action=one.otherwise) for (name, that, _), one in zip(found, given)]
         if any(rule.action == "flag" for rule in rules) and all(column.name != FLAGS.name for column in columns):
             columns = (*columns, FLAGS)
         return [
             Node(name=lowering.name, step=lowering.name, word=CheckWord(rules=tuple(rules)), inputs=(source.name,), columns=columns)
         ]
+
+
+def _where(option: Any) -> list[str]:
+    return [] if isinstance(option, str) else ["that"]
 
 
 def slug(text: str) -> str:
