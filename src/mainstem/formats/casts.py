@@ -105,7 +105,7 @@ class _Bytes:
         return _Bytes(np.frombuffer(data, np.uint8), places[:-1], places[1:], null)
 
     def at(self, places: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.data[np.minimum(places, len(self.data) - 1)]
+        found: np.ndarray = self.data.take(places, mode="clip")
         return found
 
     def digit(self, places: np.ndarray) -> np.ndarray:

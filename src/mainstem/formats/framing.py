@@ -41,13 +41,18 @@ def slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, type: pa.Data
     The trick: offsets s0 e0 s1 e1 ... over the same bytes are a valid array in which every other value is a gap, so
     one `take` copies exactly the ranges. No check that strings are UTF-8: the caller has made sure.
     """
-    count = len(starts)
-    offsets = np.empty(2 * count + 1, np.int32)
+    offsets = np.empty(2 * len(starts) + 1, np.int32)
     offsets[0:-1:2] = starts
     offsets[1::2] = ends
-    offsets[-1] = ends[-1] if count else 0
+    return every_other(data, offsets, type)
+
+
+def every_other(data: np.ndarray, offsets: np.ndarray, type: pa.DataType) -> Any:
+    """The byte ranges [offsets[0], offsets[1]), [offsets[2], offsets[3]) ... as an Arrow array; offsets: int32[2 n + 1], the last is set."""
+    count = len(offsets) // 2
+    offsets[-1] = offsets[-2] if count else 0
     both = pa.Array.from_buffers(type, 2 * count, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return both.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int64)))
+    return both.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32)))
 
 
 def valid_utf8(data: bytes | memoryview) -> bool:

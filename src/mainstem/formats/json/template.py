@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-_QUOTE, _COLON, _COMMA, _OPEN, _CLOSE, _BLANK = b'":,{} '
+from mainstem.formats import framing
+
+_QUOTE, _END_OF_NAME = ord('"'), b'":'
 _FEW = 0.02                           # share of other lines up to which reading these singly is quicker than looking at them twice
 
 
@@ -44,88 +47,109 @@ def alike(view: np.ndarray, starts: np.ndarray, ends: np.ndarray, bad: np.ndarra
         return None
     chosen = ~bad & (counts == count)
     lines = np.flatnonzero(chosen)
-    if len(good) - len(lines) > _FEW * len(starts):
+    few = _FEW * len(starts)
+    if len(good) - len(lines) > few:
         return None
     if len(lines) < len(starts):
-        quotes = quotes[np.repeat(chosen, counts)]
-    form = _Form(view, starts[lines], ends[lines], np.ascontiguousarray(quotes.reshape(-1, count).T))
-    if not form.members():
+        quotes, starts, ends = quotes[np.repeat(chosen, counts)], starts[lines], ends[lines]
+    columns = np.ascontiguousarray(quotes.reshape(-1, count).T)
+    begin = int(starts[0])
+    form = _form(view[begin:ends[0]].tobytes(), [int(place) - begin for place in columns[:, 0]])
+    if form is None:
         return None
-    fits = form.fits
-    if fits.all():
-        return Alike(lines, tuple(form.found))
-    if len(good) - int(np.count_nonzero(fits)) > _FEW * len(starts):
+    members, wrong = _held_to(form, view, starts, ends, columns)
+    if not wrong.any():
+        return Alike(lines, members)
+    fits = np.flatnonzero(~wrong)
+    if len(good) - len(fits) > few:
         return None
-    return Alike(lines[fits], tuple(Member(m.name, m.text, m.left[fits], m.right[fits]) for m in form.found))
+    return Alike(lines[fits], tuple(Member(m.name, m.text, m.left[fits], m.right[fits]) for m in members))
 
 
-class _Form:
-    """Walks over the members of the first line, and over those of all lines at the same time."""
+@dataclass(frozen=True)
+class _Plain:
+    """A member of the first line: its name, whether its value is a text, and the bytes between the value before it and its own."""
 
-    def __init__(self, view: np.ndarray, starts: np.ndarray, ends: np.ndarray, quotes: np.ndarray) -> None:
-        self.view, self.starts, self.ends = view, starts, ends
-        self.opens, self.closes = quotes[0::2], quotes[1::2]
-        self.fits = np.ones(len(starts), bool)
-        self.found: list[Member] = []
+    name: bytes
+    text: bool
+    before: bytes
 
-    def members(self) -> bool:
-        """Find every member; whether the first line has a plain form at all."""
-        if not self._sign(self.starts, _OPEN):
-            return False
-        begin, at = self.starts + 1, 0
-        while at < len(self.opens):
-            begin = begin + self._blank(begin)
-            if not self._same(self.opens[at], begin) or not self._sign(self.closes[at] + 1, _COLON):
-                return False
-            name = self._name(at)
-            value = self.closes[at] + 2
-            value = value + self._blank(value)
+
+def _form(line: bytes, quotes: list[int]) -> tuple[list[_Plain], bytes] | None:
+    """The members of a line and what stands behind the last value; None if it is no object in the plain form."""
+    opens, closes = quotes[0::2], quotes[1::2]
+    found: list[_Plain] = []
+    behind, at = 0, 0                     # behind the value before, with its quote
+
+    def blank(place: int) -> int:
+        return line[place:place + 1] == b" "
+
+    if line[:1] != b"{":
+        return None
+    begin = 1
+    while at < len(opens):
+        begin += blank(begin)
+        if opens[at] != begin or line[closes[at] + 1:closes[at] + 2] != b":":
+            return None
+        name = line[opens[at] + 1:closes[at]]
+        value = closes[at] + 2
+        value += blank(value)
+        at += 1
+        text = at < len(opens) and opens[at] == value
+        found.append(_Plain(name, text, line[behind:value + text]))
+        if text:
+            behind, comma = closes[at], closes[at] + 1
             at += 1
-            if at < len(self.opens) and self.opens[at][0] == value[0]:
-                self._same(self.opens[at], value)
-                end = self.closes[at] + 1
-                self.found.append(Member(name, True, value + 1, end - 1))
-                at += 1
-                last = at == len(self.opens)
-                behind = end + self._blank(end) if last else end
-            else:
-                last = at == len(self.opens)
-                behind = self.ends - 1 if last else self._before(at)
-                end = behind - self._blank(behind - 1) if last else behind
-                self.fits &= value < end
-                self.found.append(Member(name, False, value, end))
-            if last:
-                return self._same(behind, self.ends - 1) and self._sign(behind, _CLOSE)
-            if not self._sign(behind, _COMMA):
-                return False
-            begin = behind + 1
-        return False
+        if at < len(opens):
+            if not text:
+                behind = comma = opens[at] - 1 - blank(opens[at] - 1)
+        else:
+            comma = len(line) - 1
+            if not text:
+                behind = comma - blank(comma - 1)
+            elif comma - closes[at - 1] - 1 - blank(closes[at - 1] + 1):
+                return None
+        if not text and behind <= value:
+            return None
+        if line[comma:comma + 1] != (b"," if at < len(opens) else b"}"):
+            return None
+        begin = comma + 1
+    return found, line[behind:]
 
-    def _before(self, at: int) -> np.ndarray:
-        """Where the comma before the text `at` is."""
-        place: np.ndarray = self.opens[at] - 1
-        return place - self._blank(place)
 
-    def _blank(self, place: np.ndarray) -> int:
-        """1 if the first line has a blank here; then all lines must."""
-        if self.view[min(place[0], len(self.view) - 1)] != _BLANK:
-            return 0
-        self.fits &= self.view.take(place, mode="clip") == _BLANK
-        return 1
+def _held_to(form: tuple[list[_Plain], bytes], view: np.ndarray, starts: np.ndarray, ends: np.ndarray, quotes: np.ndarray,
+             ) -> tuple[tuple[Member, ...], np.ndarray]:
+    """Where the values lie if the lines have this form, and which lines have not: bool[lines].
 
-    def _same(self, place: np.ndarray, other: np.ndarray) -> bool:
-        self.fits &= place == other
-        return bool(self.fits[0])
-
-    def _sign(self, place: np.ndarray, sign: int) -> bool:
-        self.fits &= self.view.take(place, mode="clip") == sign
-        return bool(self.fits[0])
-
-    def _name(self, at: int) -> bytes:
-        """The name of the first line; the other lines must have the same."""
-        left, right = self.opens[at] + 1, self.closes[at]
-        name = self.view[left[0]:right[0]].tobytes()
-        self.fits &= right - left == len(name)
-        for offset, byte in enumerate(name):
-            self.fits &= self.view.take(left + offset, mode="clip") == byte
-        return name
+    `quotes`: int64[quotes of a line, lines]. What stands between the values is compared as one piece of a line.
+    """
+    plain, tail = form
+    wrong = np.zeros(len(starts), bool)
+    members: list[Member] = []
+    pieces: list[tuple[np.ndarray, np.ndarray]] = []
+    behind, at = starts, 0                # where the value before ends
+    for number, member in enumerate(plain):
+        at += 2
+        left = quotes[at] + 1 if member.text else quotes[at - 1] + (len(member.before) - member.before.rindex(_END_OF_NAME))
+        wrong |= left - behind != len(member.before)
+        pieces.append((behind, left))
+        if member.text:
+            behind = quotes[at + 1]
+            at += 2
+        else:
+            last = number == len(plain) - 1
+            behind = ends - len(tail) if last else quotes[at] - plain[number + 1].before.index(b'"')
+            wrong |= behind <= left
+        members.append(Member(member.name, member.text, left, behind))
+    wrong |= ends - behind != len(tail)
+    pieces.append((behind, ends))
+    right = np.flatnonzero(~wrong) if wrong.any() else slice(None)
+    count = len(starts[right])
+    offsets = np.empty(2 * count * len(pieces) + 1, np.int32)
+    table = offsets[:-1].reshape(count, 2 * len(pieces))
+    for number, (begin, end) in enumerate(pieces):
+        table[:, 2 * number], table[:, 2 * number + 1] = begin[right], end[right]
+    expected = b"".join(member.before for member in plain) + tail
+    texts = framing.every_other(view, offsets, pa.binary())
+    wrong[right] |= np.frombuffer(texts.buffers()[2] or b"", f"S{len(expected)}", count) != expected
+    return tuple(members), wrong
