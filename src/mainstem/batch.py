@@ -78,25 +78,34 @@ ASIDE = pa.schema([
 ])
 
 
-def identity(origin: int, partition: Any, position: Any, time: Any = None, mark: Any = None, raw: bool = True,
-             child: Any = None) -> pa.StructArray:
-    """Build the `_at` column from numpy int64 arrays of equal length; `partition` may be one number."""
+def identity(origin: int, partition: Any, position: np.ndarray, time: np.ndarray | None = None, mark: np.ndarray | None = None,
+             record: np.ndarray | None = None, child: np.ndarray | None = None) -> pa.StructArray:
+    """Build the `_at` column from numpy int64 arrays of equal length; `partition` may be one number.
+
+    What is not given is the same for all rows: no time, no mark, child 0, `i` -1.
+    """
     count = len(position)
-    part = np.full(count, partition, np.int32) if np.isscalar(partition) else np.asarray(partition, np.int32)
+    given = (origin, partition, position, child, time, mark, record)
+    parts = []
+    for value, usual, field in zip(given, (0, 0, 0, 0, NONE, NONE, -1), AT_TYPE):
+        if isinstance(value, np.ndarray):
+            parts.append(pa.array(np.asarray(value, field.type.to_pandas_dtype())))
+        else:
+            parts.append(_same(usual if value is None else int(value), field.type, count))
+    return pa.StructArray.from_arrays(parts, fields=list(AT_TYPE))
 
-    def full(value: int) -> np.ndarray:
-        return np.full(count, value, np.int64)
 
-    return pa.StructArray.from_arrays(
-        [
-            pa.array(np.full(count, origin, np.int16)), pa.array(part), pa.array(np.asarray(position, np.int64)),
-            pa.array(full(0) if child is None else np.asarray(child, np.int64)),
-            pa.array(full(NONE) if time is None else np.asarray(time, np.int64)),
-            pa.array(full(NONE) if mark is None else np.asarray(mark, np.int64)),
-            pa.array(np.arange(count, dtype=np.int32) if raw else np.full(count, -1, np.int32)),
-        ],
-        fields=list(AT_TYPE),
-    )
+_CONSTANTS: dict[tuple[int, pa.DataType], pa.Array] = {}
+
+
+def _same(value: int, kind: pa.DataType, count: int) -> pa.Array:
+    """So many times the same number: a piece of memory that all rows share, for nobody writes into Arrow's arrays."""
+    known = _CONSTANTS.get((value, kind))
+    if known is None or len(known) < count:
+        if len(_CONSTANTS) >= 64:                          # partitions without end
+            _CONSTANTS.clear()
+        known = _CONSTANTS[value, kind] = pa.array(np.full(max(count, 1 << 17), value, kind.to_pandas_dtype()))
+    return known.slice(0, count)
 
 
 def at(rows: pa.Table, name: str) -> np.ndarray:
@@ -106,6 +115,8 @@ def at(rows: pa.Table, name: str) -> np.ndarray:
     parts = [chunk.field(index) if not chunk.offset else chunk.flatten()[index] for chunk in column.chunks]
     if not parts:
         return np.empty(0, AT_TYPE.field(index).type.to_pandas_dtype())
+    if len(parts) == 1:
+        return parts[0].to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     return np.concatenate([part.to_numpy(zero_copy_only=False) for part in parts])
 
 

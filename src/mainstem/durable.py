@@ -17,7 +17,6 @@ from typing import BinaryIO
 from mainstem import signals
 from mainstem.errors import ConcurrencyError, TransientError
 
-
 _memories: list[Callable[[], object]] = []
 
 

@@ -255,7 +255,8 @@ class Sink(Protocol):
     def stage(self, rows: pa.Table, name: str) -> Staged:
         """Write one data file (name unique: it has an attempt id), fsynced, invisible to readers."""
 
-    # optional `parts(file: Staged) -> Sequence[Staged]`: the data files behind a staged one that is only a list of them
+    def parts(self, file: Staged) -> Sequence[Staged]:
+        """The data files behind a staged one that is only a list of them; none otherwise."""
 
     def commit(self, transaction: Transaction, files: Sequence[Staged]) -> Committed:
         """Make the files visible in one step; a transaction that is already there is success."""

@@ -83,7 +83,7 @@ def table(rows: list[Row], needs: dict[str, str], origin: int = 0) -> pa.Table:
     """Rows as a kernel gets them."""
     data = {name: pa.array([row.values[name] for row in rows], column(name, kind).type.arrow) for name, kind in needs.items()}
     numbers = [np.array([getattr(row, name) for row in rows], np.int64) for name in ("p", "n", "t", "wm")]
-    return pa.table(data | {AT: identity(origin, numbers[0], numbers[1], numbers[2], numbers[3], raw=False)})
+    return pa.table(data | {AT: identity(origin, numbers[0], numbers[1], numbers[2], numbers[3])})
 
 
 def stamped(rows: list[Row], lateness: int) -> list[Row]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mainstem.batch import AT, NONE, Fate, at, identity
+from mainstem.batch import AT, Fate, at, identity
 from mainstem.columns import Column, parse_type
 from mainstem.engines.contract import Result, Times
 from mainstem.engines.kernels import check
@@ -22,7 +22,7 @@ from mainstem.plan.words import Check, Node, Rule
 def rows(**columns: Any) -> pa.Table:
     table = pa.table(columns)
     count = table.num_rows
-    return table.append_column(AT, identity(0, 3, np.arange(count) * 10, np.arange(count), np.full(count, NONE)))
+    return table.append_column(AT, identity(0, 3, np.arange(count) * 10, np.arange(count), record=np.arange(count)))
 
 
 def run(table: pa.Table, *rules: Rule, hide: tuple[str, ...] = (), columns: tuple[Column, ...] = ()) -> Result:

@@ -147,7 +147,7 @@ def test_a_million_known_keys_do_not_slow_down_a_batch_of_new_ones() -> None:
                       "_h": hashes.view(np.int64), "_max": np.zeros(known, np.int64), "s": numbers})
     position = np.arange(fresh, dtype=np.int64)
     rows = pa.table({"s": position + known - 1000, "x": np.zeros(fresh),
-                     AT: identity(0, 0, position, np.zeros(fresh, np.int64), np.full(fresh, NONE), raw=False)})
+                     AT: identity(0, 0, position, np.zeros(fresh, np.int64), np.full(fresh, NONE))})
     clock = SystemClock()
     began = clock.monotonic()
     out = dedupe.run(node(10, by=by, needs={"s": "int64", "x": "double"}), {"in": rows}, state, Times(1))

@@ -21,7 +21,7 @@ BOUND = 100
 def row(mark: int, partition: int = 3, origin: int = 5) -> pa.Table:
     """One row with this mark."""
     one = np.array([1], np.int64)
-    return pa.table({AT: identity(origin, np.array([partition]), one, one, np.array([mark], np.int64), raw=False)})
+    return pa.table({AT: identity(origin, np.array([partition]), one, one, np.array([mark], np.int64))})
 
 
 def judged(mark: int, before: int, **times: object) -> str | None:

@@ -124,7 +124,7 @@ def _no_child_left_behind() -> Iterator[None]:
 
 def rows(values: list[Any]) -> pa.Table:
     table = pa.table({"x": pa.array(values, pa.int64())})
-    return table.append_column(AT, identity(0, 2, np.arange(len(values)) * 5, np.arange(len(values)) * 1000))
+    return table.append_column(AT, identity(0, 2, np.arange(len(values)) * 5, np.arange(len(values)) * 1000, record=np.arange(len(values))))
 
 
 def run(folder: Path, call: str, values: list[Any] | pa.Table, how: str = "same", *, columns: dict[str, str] | None = None,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mainstem.batch import AT, AT_TYPE, Fate, at, identity
 from mainstem.columns import Column, parse_type
 from mainstem.engines.contract import Result, Times
-from mainstem.engines.kernels import duck, sql, trying
+from mainstem.engines.kernels import duck, failing, sql, trying
 from mainstem.errors import SpecError
 from mainstem.plan.words import Branch, Node, Sql
 
@@ -22,15 +22,16 @@ from mainstem.plan.words import Branch, Node, Sql
 def rows(**columns: Any) -> pa.Table:
     table = pa.table(columns)
     count = table.num_rows
-    return table.append_column(AT, identity(0, 1, np.arange(count) * 7, np.arange(count) * 1000))
+    return table.append_column(AT, identity(0, 1, np.arange(count) * 7, np.arange(count) * 1000, record=np.arange(count)))
 
 
 def run(table: pa.Table, query: str, columns: dict[str, str], *, dropped: tuple[tuple[str, str], ...] = (),
-        tables: dict[str, pa.Table] | None = None, more: tuple[Branch, ...] = (), remakes: bool = False) -> Result:
+        tables: dict[str, pa.Table] | None = None, more: tuple[Branch, ...] = (), remakes: bool = False,
+        out: np.ndarray | None = None) -> Result:
     branch = Branch(input="readings", query=query, tables=tuple(tables or ()), dropped=dropped)
     node = Node(name="shaped", step="shaped", word=Sql(branches=(branch, *more), remakes=remakes), inputs=("readings",),
                 columns=tuple(Column(name, parse_type(kind)) for name, kind in columns.items()), origin=4 if remakes else None)
-    return sql.run(node, {"readings": table}, tables or {}, Times(1))
+    return sql.run(node, {"readings": table}, tables or {}, Times(1), None, out)
 
 
 def test_columns_identity_and_raw_index_come_through() -> None:
@@ -47,6 +48,21 @@ def test_what_where_leaves_out_is_counted_by_its_own_query() -> None:
     assert result.rows["a"].to_pylist() == [3, 4]
     assert at(result.rows, "i").tolist() == [2, 3]
     assert result.fates == {Fate(0, "shaped", "filtered", "where"): 2}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["1", "2", "30", "x", None]), min_size=1, max_size=12), st.data())
+def test_rows_left_out_in_place_are_as_if_they_had_been_taken_out(texts: list[str | None], data: Any) -> None:
+    """Also where the query fails on one of them, or on one of the others."""
+    table = rows(s=pa.array(texts, pa.string()))
+    out = np.array(sorted(data.draw(st.sets(st.integers(0, len(texts) - 1)))), np.int64)
+    query, dropped = 'SELECT s::INT AS a, _at FROM "readings" WHERE s <> \'2\'', (
+        ("where", 'SELECT _at.o, count(*) FROM "readings" WHERE (s <> \'2\') IS NOT TRUE GROUP BY 1'),)
+    in_place = run(table, query, {"a": "int32"}, dropped=dropped, out=out)
+    taken_out = run(failing.without(table, out), query, {"a": "int32"}, dropped=dropped)
+    assert in_place.rows.to_pylist() == taken_out.rows.to_pylist()
+    assert in_place.fates == taken_out.fates
+    assert (in_place.aside.to_pylist() if in_place.aside else []) == (taken_out.aside.to_pylist() if taken_out.aside else [])
 
 
 def test_a_join_to_a_table_keeps_the_order_of_the_rows() -> None:

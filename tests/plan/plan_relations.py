@@ -67,7 +67,8 @@ def readings(count: int, seed: int, start: int = 0, origin: int = 0) -> pa.Table
     made = [one(place) for place in range(count)]
     table = pa.table({column.name: pa.array([row[column.name] for row in made], _type(column)) for column in READINGS.columns})
     positions = np.arange(start, start + count, dtype=np.int64)
-    return table.append_column(AT, identity(origin, 0, positions, table.column("t").cast(pa.int64()).to_numpy()))
+    return table.append_column(AT, identity(origin, 0, positions, table.column("t").cast(pa.int64()).to_numpy(),
+                                             record=np.arange(len(positions))))
 
 
 def _type(column: Column) -> pa.DataType:

@@ -162,6 +162,9 @@ class Kept:
     def writer(self) -> None:
         return None
 
+    def parts(self, file: Staged) -> Sequence[Staged]:
+        return ()
+
     def taken(self, since: int) -> str:
         return ""
 
@@ -318,7 +321,7 @@ class Bench:
                         self.clock.sleep(1)
                         continue
                     plan = epochs.plan(plan)
-                    if self.ahead and (following := planner.ahead(plan)):
+                    for following in planner.ahead(plan) if self.ahead else ():
                         epochs.begin(plan)
                         epochs.begin(following)
                     prepared = epochs.run(plan)

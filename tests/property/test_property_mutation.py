@@ -75,6 +75,21 @@ outputs:
   totals: {from: totals, delta: {table: totals}}
 """
 )
+SIFTING = (
+    source("10s")
+    + """
+steps:
+  good:
+    from: events
+    check: [{name: v_high, that: v > -20}, {name: v_low, that: v < 25, else: drop}]
+  half:
+    from: good
+    sql: SELECT k, v // 2 AS half FROM good WHERE v <> 7
+outputs:
+  half: {from: half, delta: {table: half}}
+  good: {from: good, delta: {table: good}}
+"""
+)
 CALLING = (
     source("10s")
     + """
@@ -150,12 +165,12 @@ def wrap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
         module, done = import_module(f"mainstem.engines.kernels.{kernel}"), []
         true = module.run
 
-        def run(*args: Any) -> Any:
+        def run(*args: Any, **how: Any) -> Any:
             if done:
-                return true(*args)
+                return true(*args, **how)
             result = change(true, args)
             if result is None:
-                return true(*args)
+                return true(*args, **how)
             done.append(1)
             return result
 
@@ -206,7 +221,7 @@ def in_the_counts(change: Callable[[Mapping[Any, int]], Any]) -> Callable[[Any, 
     return act
 
 
-@pytest.mark.parametrize("text", [PIPELINE, MAKING, CALLING], ids=["folds", "making", "calling"])
+@pytest.mark.parametrize("text", [PIPELINE, MAKING, CALLING, SIFTING], ids=["folds", "making", "calling", "sifting"])
 def test_the_sound_pipeline_runs(text: str, tmp_path: Path) -> None:
     assert broken(tmp_path, text) == ("", "")
 
@@ -255,6 +270,19 @@ def test_a_row_lost_doubled_or_mislabelled_in_the_state(kernel: str, kind: str, 
 def test_a_row_lost_or_doubled_in_what_is_set_aside(kernel: str, kind: str, tmp_path: Path, wrap: Any) -> None:
     done = wrap(kernel, in_what_is_set_aside(CHANGES[kind]))
     code, message = broken(tmp_path)
+    assert done
+    assert code == "law.broken", message
+
+
+@pytest.mark.parametrize("change", [lambda out, _: out[1:], lambda out, count: np.append(out, np.setdiff1d(np.arange(count), out)[0])],
+                         ids=["a bad row goes on", "a good row stays"])
+def test_a_wrong_selection(change: Callable[[Any, int], Any], tmp_path: Path, wrap: Any) -> None:
+    def act(true: Any, args: tuple[Any, ...]) -> Any:
+        result: Result = true(*args, in_place=True)
+        return None if result.out is None or not len(result.out) else replace(result, out=change(result.out, result.rows.num_rows))
+
+    done = wrap("check", act)
+    code, message = broken(tmp_path, SIFTING)
     assert done
     assert code == "law.broken", message
 

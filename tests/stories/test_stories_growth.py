@@ -11,7 +11,7 @@ from telling import CLOCK, at, lines, rows, write
 from mainstem import signals
 from mainstem.clock import HandClock
 from mainstem.engines import journal
-from mainstem.project import run as running
+from mainstem.project import tally
 from mainstem.project.place import locate
 from mainstem.project.run import RunResult, run
 
@@ -79,7 +79,7 @@ def test_the_journal_of_an_epoch_does_not_grow_with_the_files_that_were_read(tmp
 
 
 def test_of_outcomes_of_files_the_newest_are_told_and_all_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_FILES", 5)
+    monkeypatch.setattr(tally, "_FILES", 5)
     result, _ = followed(tmp_path, 20, same=True)
     assert len(result.files) == 5
     assert result.outcomes["duplicate"] == 19

@@ -216,6 +216,10 @@ class Folder:
                 self._epochs[record["app"]] = record["epoch"]
         return self._newest
 
+    def parts(self, file: Staged) -> Sequence[Staged]:  # noqa: ARG002 (contract)
+        """None: a staged file is its rows."""
+        return ()
+
     def taken(self, since: int) -> str:  # noqa: ARG002 (contract)
         """Nothing: who reads plain files may take them away."""
         return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from mainstem.batch import NONE, Fates
@@ -38,6 +39,7 @@ class Result:
     state: pa.Table | None = None  # rows to append to the state (or the whole state, if `replace`)
     replace: bool = False  # `state` takes the place of everything that was loaded
     notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, changes ...
+    out: np.ndarray | None = None  # indexes of `rows` that do not go on, where they were not taken out (selection.py)
 
 
 # A fold's kernel is a module with three functions (engines/kernels/<body>.py):

@@ -20,16 +20,15 @@ from typing import Any
 import msgspec
 
 from mainstem import durable, plugs, signals
-from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
 from mainstem.engines import journal as journals
-from mainstem.engines import law, orders, watermark
-from mainstem.engines.contract import Engine, EpochPlan, File, Report
+from mainstem.engines import judging, law, orders
+from mainstem.engines.contract import Engine, EpochPlan, File
 from mainstem.engines.journal import Journal, Manifest, Prepared
 from mainstem.engines.lease import Lease
+from mainstem.engines.planning import standing
 from mainstem.engines.site import QUARANTINE, Site
-from mainstem.errors import Bug, MainstemError, RefusedError
-from mainstem.plan.words import Plan
+from mainstem.errors import Bug, MainstemError
 
 
 class Epochs:
@@ -89,7 +88,7 @@ class Epochs:
         with self._fenced_first(), self._tidied():
             reports = self.engine.run(self.site.plan, plan, self.site)
             signals.at("epoch.ran", epoch=plan.epoch)
-            prepared = judge(self.site.plan, plan, reports, self.head)
+            prepared = judging.judge(self.site.plan, plan, reports, self.head)
         written = {file.path for report in reports for file in report.files}
         self._written |= written
         self.site.staged -= written
@@ -121,7 +120,7 @@ class Epochs:
         try:
             yield
         except MainstemError:
-            for path in self.site.staged:
+            for path in tuple(self.site.staged):   # tasks that read ahead may still add to it
                 durable.discard(Path(path))
             raise
 
@@ -130,23 +129,7 @@ class Epochs:
         if self.head is None or self.head.last or self.head.epoch == (self.done.epoch if self.done else 0):
             return
         head, epoch = self.head, self.number
-        plan = EpochPlan(
-            epoch=epoch,
-            incarnation=head.incarnation,
-            pipeline=self.site.place.pipeline,
-            environment=self.site.place.environment,
-            release=head.release,
-            clock=head.clock,
-            ranges={},
-            progress=head.progress,
-            carry=head.carry,
-            marks=head.marks,
-            live=head.live,
-            idled=head.idled,
-            tables=head.tables,
-            state=head.state,
-            publish="run",
-        )
+        plan = standing(self.site, head, epoch, head.release, publish="run")
         if epoch in self.journal.epochs("plan"):              # a run that died had planned it; it is closed without that
             self._prepare()
         else:
@@ -210,7 +193,7 @@ class Epochs:
         self.lease.check()
         signals.at("epoch.committing", epoch=manifest.epoch, output=name)
         transaction = plugs.Transaction(
-            app=self.app(name),
+            app=self.site.app(self.journal.incarnation, name),
             version=manifest.epoch,
             release=manifest.release,
             first=manifest.first,
@@ -241,159 +224,5 @@ class Epochs:
         if files and (sink.last(transaction.app) or 0) < transaction.version:
             for file in files:
                 journals.intact(file, self.site.work)
-                for part in sink.parts(file) if hasattr(sink, "parts") else ():
+                for part in sink.parts(file):
                     journals.intact(part, self.site.work)
-
-    def app(self, output: str) -> str:
-        """The transaction id of an output, in its table's log."""
-        place = self.site.place
-        return f"{place.environment}.{place.pipeline}/{self.journal.incarnation}/{output}"
-
-    def agree(self, known: Sequence[str]) -> None:
-        """On start: the manifest must agree with every output (CHECKPOINT_LOST, SINK_RESET).
-
-        `known`: the incarnations of this pipeline whose journals are here.
-        """
-        published = self.done.outputs if self.done else {}
-        waiting = self.head.epoch if self.head and self.head.last else 0
-        for name, sink in self.site.sinks().items():
-            there, before = sink.identity(), published.get(name)
-            if there:
-                self._our_own(name, sink, known)
-            if before is not None and before["version"] is not None and there != before["identity"]:
-                raise RefusedError(
-                    "sink.reset",
-                    f"the table of output {name} is not the one that was written to",
-                    where=name,
-                    why="it was deleted or made anew" if there else "it is gone",
-                    fix="restore it, or start anew with `mainstem run --accept rebuild`",
-                )
-            if there and before is not None and before["version"] is not None and (taken := sink.taken(before["version"])):
-                raise RefusedError(
-                    "sink.reset",
-                    f"rows of output {name} were taken away by somebody else",
-                    where=name,
-                    why=taken,
-                    fix="restore the table; or go on from it as it is now with `--accept reset`, or start anew with `--accept rebuild`",
-                )
-            recorded = sink.last(self.app(name)) if there else None
-            expected = before["epoch"] if before else 0
-            if recorded is not None and recorded > expected and recorded != waiting:
-                raise RefusedError(
-                    "checkpoint.lost",
-                    f"output {name} has epoch {recorded}, the journal knows {expected}",
-                    where=str(self.journal.folder),
-                    why="the state folder is older than the table",
-                    fix="restore the state folder, or start anew with `mainstem run --accept rebuild`",
-                )
-            if (recorded is not None and recorded < expected) or (recorded is None and expected):
-                raise RefusedError(
-                    "sink.reset",
-                    f"output {name} has epoch {recorded or 0}, the journal has published {expected}",
-                    where=name,
-                    why="the table was rolled back to an older version",
-                    fix="restore it, or start anew with `mainstem run --accept rebuild`",
-                )
-
-    def _our_own(self, name: str, sink: Any, known: Sequence[str]) -> None:
-        """A table that an incarnation wrote whose journal is not here means that the state folder was lost.
-
-        One that another pipeline wrote is refused: a reset of one would take the other's rows with it.
-        """
-        place, facts = self.site.place, sink.writer() or {}
-        if facts and (facts["pipeline"], facts["environment"]) != (place.pipeline, place.environment):
-            raise RefusedError(
-                "sink.foreign",
-                f"the table of output {name} is written by pipeline {facts['pipeline']} ({facts['environment']})",
-                where=name,
-                why="one table has one writer: a reset or rebuild of either would replace the rows of both",
-                fix="give this output a table of its own, and bring the two together where they are read",
-            )
-        ours = (facts.get("pipeline"), facts.get("environment")) == (place.pipeline, place.environment)
-        if ours and not self.fresh and facts["incarnation"] not in known:
-            raise RefusedError(
-                "checkpoint.lost",
-                f"output {name} was written up to epoch {facts['epoch']} by a run whose journal is not here",
-                where=str(self.journal.folder.parent),
-                why=f"its incarnation {facts['incarnation']} has no folder there; going on would write its rows again",
-                fix="restore the state folder, or start anew with `mainstem run --accept rebuild`",
-            )
-
-
-def judge(plan: Plan, epoch: EpochPlan, reports: Sequence[Report], head: Prepared | None) -> Prepared:
-    """3: the watermark, the law, and what the next epoch starts from. Pure."""
-    facts = [fact for report in reports for fact in report.facts]
-    carry = watermark.carry_on(epoch.carry, facts)
-    marks = watermark.advance(plan, epoch, carry)
-    account = law.account(plan, epoch, reports, head.held if head else {})
-    outputs: dict[str, list[File]] = {}
-    for report in reports:
-        for file in report.files:
-            if file.kind != "state":
-                outputs.setdefault(QUARANTINE if file.kind == "aside" else file.node, []).append(file)
-    notes: dict[str, dict[str, int]] = {}
-    for report in reports:
-        for node, counts in report.notes.items():
-            mine = notes.setdefault(node, {})
-            for what, count in counts.items():
-                mine[what] = mine.get(what, 0) + count
-    return Prepared(
-        epoch=epoch.epoch,
-        incarnation=epoch.incarnation,
-        release=epoch.release,
-        outputs=outputs,
-        state=_state(epoch, reports, marks),
-        marks=_kept(epoch, reports, marks),
-        carry=watermark.without_past(plan, epoch.live, carry, _kept(epoch, reports, marks)),
-        live=epoch.live,
-        idled=epoch.idled,
-        drift=_drift(head, reports),
-        progress=epoch.progress,
-        held=_held(account),
-        account=account,
-        notes=notes,
-        tables=epoch.tables,
-        orders=epoch.orders,
-        clock=epoch.clock,
-        rows=sum(fact.made for fact in facts),
-        closing=epoch.closing,
-    )
-
-
-def _state(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) -> list[File]:
-    """The state files that are alive after the epoch: the old ones that time has not passed, and the new ones."""
-    replaced = {path for report in reports for path in report.replaced}
-    new = [file for report in reports for file in report.files if file.kind == "state"]
-    old = [file for file in epoch.state if file.path not in replaced]
-    return [file for file in [*old, *new] if file.until > marks.get(file.node, NONE)]
-
-
-def _kept(epoch: EpochPlan, reports: Sequence[Report], marks: dict[str, int]) -> dict[str, int]:
-    """The marks that judge later rows: after a closing epoch the largest bound that it released, not forever."""
-    if not epoch.closing:
-        return marks
-    released = {fold: mark for fold, mark in epoch.marks.items() if mark < FOREVER}
-    for report in reports:
-        for fold, mark in report.released.items():
-            released[fold] = max(released.get(fold, NONE), mark)
-    return released
-
-
-def _drift(head: Prepared | None, reports: Sequence[Report]) -> dict[str, dict[str, str]]:
-    """Every difference from the declared columns, with where it was first seen; new ones are told at once."""
-    found = {source: dict(seen) for source, seen in head.drift.items()} if head else {}
-    for report in sorted(reports, key=lambda report: (report.stage, report.task)):
-        for source, what, place in report.drift:
-            if what not in found.setdefault(source, {}):
-                found[source][what] = place
-                signals.tell("log", level="warning", message=f"{source}: {what}, first at {place}")
-    return found
-
-
-def _held(account: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
-    held: dict[str, dict[str, int]] = {}
-    for leg, row in account.items():
-        origin, end = leg.split(" -> ")
-        if row["held"]:
-            held.setdefault(end, {})[origin] = row["held"]
-    return held

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+
 from mainstem.engines import staging
 from mainstem.engines.kernels import duck
 
@@ -18,6 +21,16 @@ def share(memory: int, tasks: int, spill: str = "") -> None:
 
     `spill`: the folder for what a query cannot hold in memory; the system's temporary folder if empty.
     """
+    _keep_freed()
     if memory:
         duck.configure(1, max(memory // (2 * tasks), _LEAST), spill)
         staging.keep_at_most(memory // 8)
+
+
+def _keep_freed() -> None:
+    """What an epoch frees stays with the process for the next one: page by page from the system it would come back slowly (glibc)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        trim, by_mapping = -1, -3                     # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        mallopt(trim, 1 << 30)
+        mallopt(by_mapping, 32 << 20)                 # the most that glibc takes

@@ -21,6 +21,7 @@ from mainstem.plan.words import Fold, Node, Read
 from mainstem.plugs import Budget, Discovery
 
 _USUAL = Budget(300_000, 32 << 20)
+_AHEAD = 2  # epochs that are read before their turn: while one is decided, the tasks of the next go on
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,21 @@ class Planner:
     clock: Clock
     wish: Wish
     quiet: dict[tuple[str, int], float] = field(default_factory=dict)
-    begun: EpochPlan | None = None  # the next epoch, as far as it is known while its predecessor is carried out
+    begun: list[EpochPlan] = field(default_factory=list)  # the next epochs, as far as they are known before their turn
 
     def next(self, epoch: int, incarnation: str, release: str, head: Prepared | None) -> EpochPlan | None:
         """plan-N, or None if there is nothing to do now."""
         ready = head is not None and head.last            # what is replayed must have been published
         if (ready or self.wish.only_orders) and (order := orders.due(self.site.work, incarnation, self._names)):
+            self.begun = []
             return self._replay(order, epoch, incarnation, release, head)
         if self.wish.only_orders:
             return None
         last = head or Prepared(epoch=0, incarnation=incarnation, release=release)
-        plan = self.begun if self.begun and self.begun.epoch == epoch else self._look(epoch, last)
+        if known := bool(self.begun) and self.begun[0].epoch == epoch:
+            plan = self.begun.pop(0)
+        else:
+            plan, self.begun = self._look(epoch, last), []
         plan.incarnation, plan.release = incarnation, release
         plan.carry, plan.marks = last.carry, last.marks
         folds = {fold.name for fold in self.site.plan.of(Fold)}
@@ -61,7 +66,7 @@ class Planner:
         plan.closing = plan.closing and self._unclosed(last, head)
         if not (plan.ranges or plan.closing or plan.outcomes or self._moves(plan, last)):
             return None
-        if plan is not self.begun:
+        if not known:
             plan.tables = tables.pin_all(self.site, last.tables, plan.clock)
         return plan
 
@@ -69,14 +74,20 @@ class Planner:
     def _names(self) -> set[str]:
         return {node.name for node in self.site.plan.nodes}
 
-    def ahead(self, plan: EpochPlan) -> EpochPlan | None:
-        """What the epoch after `plan` will read, None if that is better decided later.
+    def ahead(self, plan: EpochPlan) -> list[EpochPlan]:
+        """What the next epochs after `plan` will read, as far as that is not better decided later: two, so that no task waits.
 
-        It is `next`'s plan but for what only the end of `plan` tells: state, carry and marks.
+        Each is `next`'s plan but for what only the end of its predecessor tells: state, carry and marks.
         """
-        self.begun = None
-        waits = orders.pending(self.site.work, plan.incarnation)
-        if not full(plan) or plan.orders or any(table.latest for table in self.site.plan.tables) or waits:
+        if plan.orders or any(table.latest for table in self.site.plan.tables) or orders.pending(self.site.work, plan.incarnation):
+            self.begun = []
+        else:
+            while len(self.begun) < _AHEAD and (begun := self._following(self.begun[-1] if self.begun else plan)):
+                self.begun.append(begun)
+        return self.begun
+
+    def _following(self, plan: EpochPlan) -> EpochPlan | None:
+        if not full(plan):
             return None
         last = Prepared(
             epoch=plan.epoch,
@@ -91,7 +102,6 @@ class Planner:
         if not begun.ranges or (self.wish.follow and not full(begun)):
             return None
         begun.tables = tables.pin_all(self.site, plan.tables, begun.clock)
-        self.begun = begun
         return begun
 
     def _look(self, epoch: int, last: Prepared) -> EpochPlan:
@@ -128,22 +138,11 @@ class Planner:
                 fix="finish it with `mainstem run`, then replay",
             )
         clock = max(head.clock, self.clock.now())
-        return EpochPlan(
-            epoch=epoch,
+        return msgspec.structs.replace(
+            standing(self.site, head, epoch, release, publish="epoch"),
             incarnation=incarnation,
-            pipeline=self.site.place.pipeline,
-            environment=self.site.place.environment,
-            release=release,
             clock=clock,
-            ranges={},
-            progress=head.progress,
-            carry=head.carry,
-            marks=head.marks,
-            live=head.live,
-            idled=head.idled,
             tables=tables.pin_all(self.site, head.tables, clock),
-            state=head.state,
-            publish="epoch",
             closing=head.closing,
             orders=[msgspec.to_builtins(order)],
         )
@@ -210,6 +209,27 @@ class Planner:
             return True
         marks = watermark.advance(self.site.plan, plan, plan.carry)
         return any(mark > plan.marks.get(fold, NONE) for fold, mark in marks.items())
+
+
+def standing(site: Site, head: Prepared, epoch: int, release: str, publish: str) -> EpochPlan:
+    """The plan of an epoch that reads nothing: time, positions and state stay where the epoch before it left them."""
+    return EpochPlan(
+        epoch=epoch,
+        incarnation=head.incarnation,
+        pipeline=site.place.pipeline,
+        environment=site.place.environment,
+        release=release,
+        clock=head.clock,
+        ranges={},
+        progress=head.progress,
+        carry=head.carry,
+        marks=head.marks,
+        live=head.live,
+        idled=head.idled,
+        tables=head.tables,
+        state=head.state,
+        publish=publish,
+    )
 
 
 def full(plan: EpochPlan) -> bool:

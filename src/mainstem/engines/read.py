@@ -19,6 +19,7 @@ from mainstem.engines import aside, coverage
 from mainstem.engines.contract import EpochPlan, Fact
 from mainstem.engines.kernels.duck import query
 from mainstem.engines.law import name_of
+from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
 from mainstem.engines.tasks import Outcome, Raw, Task
 from mainstem.plan.words import Node, Plan, Read, Time
@@ -106,26 +107,23 @@ def stamp(
         for column, first in seen.items():
             task.report.drift.append((node.name, f"{kind} column {column}", place(partition, int(decoded.position[first]))))
     rows, record = decoded.rows, np.asarray(decoded.record, np.int64)
-    position = np.asarray(decoded.position, np.int64)[record]
-    times = np.full(len(record), NONE, np.int64)
-    marks = times.copy()
-    good = np.ones(len(record), bool)
-    clocks = clock[record] if clock is not None else np.full(len(record), epoch.clock, np.int64)
+    position = np.asarray(decoded.position, np.int64)
+    if len(record) < len(position):                   # rising: otherwise it is every record
+        position = position[record]
+    times = marks = None
     if time is not None:
+        clocks = clock[record] if clock is not None else np.full(len(record), epoch.clock, np.int64)
         times = event_times(rows, time.column)
         future = times > clocks + time.max_future
         good = (times != NONE) & ~future
         if running is not None:
             running, marks = _marks(times, np.minimum(times, clocks), good, running, time)
-    ids = identity(number, partition, position, times, marks)
-    ids = _with_record(ids, record)
-    whole = rows.append_column(AT, ids)
+    whole = rows.append_column(AT, identity(number, partition, position, times, marks, record))
     task.raw = Raw(decoded.raw, clock, place)
-    if not good.all():
-        assert time is not None
+    if time is not None and times is not None and not good.all():
         _no_good_time(task, node, whole, good, times, clocks, time)
         whole = whole.filter(pa.array(good))
-    task.flow(node, whole)
+    task.flow(node, Selection(whole))
     task.raw = None
     return NONE if running is None else running
 
@@ -145,12 +143,6 @@ def _marks(times: np.ndarray, moves: np.ndarray, good: np.ndarray, running: int,
     if time.lateness is None:
         return int(reach[-1]), np.full(len(times), NONE, np.int64)
     return int(reach[-1]), np.where(reach[:-1] == NONE, NONE, reach[:-1] - time.lateness)
-
-
-def _with_record(ids: pa.StructArray, record: np.ndarray) -> pa.StructArray:
-    parts, fields = ids.flatten(), list(ids.type)
-    parts[ids.type.get_field_index("i")] = pa.array(record.astype(np.int32))
-    return pa.StructArray.from_arrays(parts, fields=fields)
 
 
 def _no_good_time(

@@ -57,6 +57,10 @@ class Site:
                 del kept[next(iter(kept))]
             return kept[version]
 
+    def app(self, incarnation: str, output: str) -> str:
+        """The transaction id of an output, in its table's log."""
+        return f"{self.place.environment}.{self.place.pipeline}/{incarnation}/{output}"
+
     def source(self, name: str) -> Any:
         """The source of a Read node."""
         return self.once(f"source/{name}", lambda: self._open_source(name, self.plan.node(name).word))

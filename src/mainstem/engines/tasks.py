@@ -21,11 +21,12 @@ from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
 from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
 from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
-from mainstem.engines.kernels import keys
+from mainstem.engines.kernels import check, keys, sql
 from mainstem.engines.kernels.made import born, noted
 from mainstem.engines.law import broken, name_of
+from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
-from mainstem.plan.words import Check, Dedupe, Fold, Map, Node, Plan, Read, Sql, Write
+from mainstem.plan.words import Check, Dedupe, Fold, Node, Plan, Read, Sql, Write
 
 _ticks = SystemClock()
 
@@ -87,31 +88,38 @@ class Task:
 
     # ------------------------------------------------------------------------------------------- down the plan
 
-    def flow(self, node: Node, rows: pa.Table) -> None:
+    def flow(self, node: Node, given: Selection) -> None:
         """Carry a node's rows to all of its readers."""
-        if not rows.num_rows:
+        if not given.count:
             return
         for reader in self.site.plan.readers(node.name):
             if self.only is not None and reader.name not in self.only:
                 continue
             if isinstance(reader.word, Write):
-                self.deliver(reader, rows)
-                self.rows[reader.name].append(rows)
+                self.deliver(reader, given.rows)
+                self.rows[reader.name].append(given.rows)
             elif isinstance(reader.word, Fold):
-                self.send(reader, node.name, rows)
+                self.send(reader, node.name, given.rows)
             else:
-                self.flow(reader, self.local(reader, node.name, rows))
+                self.flow(reader, self.local(reader, node.name, given))
 
-    def local(self, node: Node, source: str, rows: pa.Table) -> pa.Table:
+    def local(self, node: Node, source: str, given: Selection) -> Selection:
         """One row-local word."""
         began = _ticks.monotonic()
-        kernel = _row_kernel(node)
-        result = kernel.run(node, {source: rows}, self.tables, Times(self.epoch.epoch, clock=self.epoch.clock), self.site)
+        times = Times(self.epoch.epoch, clock=self.epoch.clock)
+        if isinstance(node.word, Sql):
+            result = sql.run(node, {source: given.table}, self.tables, times, self.site, given.out)
+        elif isinstance(node.word, Check):
+            result = check.run(node, {source: given.rows}, self.tables, times, self.site, in_place=True)
+        else:
+            from mainstem.engines.kernels import python
+
+            result = python.run(node, {source: given.rows}, self.tables, times, self.site)
         if node.origin is not None:  # its intake is an end; the kernel counted what was delivered to it
             self.made[node.name] += born(result.rows)[1]
         self.take(node, result)
         self.seconds[node.name] += _ticks.monotonic() - began
-        return result.rows.replace_schema_metadata(None)
+        return Selection(result.rows.replace_schema_metadata(None), result.out)
 
     def send(self, fold: Node, source: str, rows: pa.Table) -> None:
         assert isinstance(fold.word, Fold)
@@ -193,11 +201,6 @@ def by_origin(rows: pa.Table) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist()))
 
 
-def _row_kernel(node: Node) -> Any:
-    name = {Sql: "sql", Check: "check", Map: "python"}[type(node.word)]
-    return importlib.import_module(f"mainstem.engines.kernels.{name}")
-
-
 # ----------------------------------------------------------------------------------------------------- folds
 
 
@@ -277,7 +280,7 @@ def run_fold(
     _keep_state(task, node, kernel, result, state, files, (low, high), now, rewrite)
     task.report.released = {node.name: _released(node.word, state, result.rows)}
     task.seconds[node.name] += _ticks.monotonic() - began
-    task.flow(node, rows_out)
+    task.flow(node, Selection(rows_out))
     return task.finish()
 
 

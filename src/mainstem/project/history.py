@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,18 @@ class History:
         self._mine = {"pipeline": opened.name, "environment": opened.environment}
         self.run_id = uuid7(clock.now())
         self._waiting: list[Manifest] = []
-        self._opening = self._begin(opened, release, incarnation, engine)
+        self._opening: Future[Any] | None = None
+        self._begin = self._beginning(opened, release, incarnation, engine)
 
-    def _begin(self, opened: Opened, release: str, incarnation: str, engine: str) -> Future[Any]:
-        """Open the ledger and write that the run began, while the run reads its first rows."""
+    def open(self) -> Future[Any]:
+        """Open the ledger and write that the run began: in a thread, best called when the first rows are being read."""
+        if self._opening is None:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+            self._opening = thread.submit(self._begin)
+            thread.shutdown(wait=False)
+        return self._opening
+
+    def _beginning(self, opened: Opened, release: str, incarnation: str, engine: str) -> Callable[[], Any]:
         started = self._clock.now()
 
         def begin() -> Any:
@@ -55,15 +63,12 @@ class History:
             register.release(opened_store, release=release, created=started, plan=plan, **self._mine)
             return opened_store
 
-        thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        opening = thread.submit(begin)
-        thread.shutdown(wait=False)
-        return opening
+        return begin
 
     @property
     def store(self) -> Any:
         """The open ledger. Raises what opening it raised."""
-        return self._opening.result()
+        return self.open().result()
 
     def finished(self, manifest: Manifest) -> None:
         """Project a manifest; a ledger that is away for now does not stop the data, it is caught up with the next one."""

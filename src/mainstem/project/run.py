@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem import signals
 from mainstem.clock import Clock, SystemClock
-from mainstem.engines import journal, law, orders, sweep
+from mainstem.engines import journal, orders, sweep
+from mainstem.engines.agreement import agree
 from mainstem.engines.contract import Engine, EpochPlan
 from mainstem.engines.epoch import Epochs
 from mainstem.engines.journal import Journal, Manifest, Prepared
@@ -23,11 +24,11 @@ from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold
 from mainstem.plugs import Budget
 from mainstem.project import engines, history, incarnation, release, upkeep
+from mainstem.project.tally import Tally
 
 if TYPE_CHECKING:
     from mainstem.project.place import Opened
 
-_FILES = 1000  # named outcomes of files that are told one by one: a run may go on for ever
 _WAIT = 0.1  # seconds between looks at a source that has nothing new
 
 
@@ -132,16 +133,8 @@ class _Runner:
     ) -> None:
         self.opened, self.home, self.lease, self.engine, self.clock = opened, home, lease, engine, clock
         self.ledger, self.stop, self.fresh = ledger, stop, fresh
-        self.total: dict[str, dict[str, Any]] = {}
-        self.notes: dict[str, dict[str, int]] = {}
-        self.files: list[dict[str, Any]] = []
-        self.seams: list[dict[str, Any]] = []
-        self.outcomes: dict[str, int] = {}
-        self.epochs = self.rows = 0
-        self.waiting: dict[str, dict[str, Any]] = {}      # the account of epochs that earlier runs left unpublished
-        self.waiting_rows = 0
+        self.tally = Tally()
         self.upkeep = upkeep.Rounds(opened, home, lease, clock, lambda: ledger.store)
-        self.record = 200.0                   # bytes of a usual record, learned from epoch to epoch
 
     def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
         began = self.clock.monotonic()
@@ -161,7 +154,7 @@ class _Runner:
             if not wish.only_orders and self._over_limit():
                 why = "limit"
                 break
-            if max_epochs is not None and self.epochs >= max_epochs:
+            if max_epochs is not None and self.tally.epochs >= max_epochs:
                 why = "limit"
                 break
             if self.adapts:
@@ -177,8 +170,9 @@ class _Runner:
             due = self.clock.monotonic() + self.opened.settings.epoch_interval / 1e6
             plan = loop.plan(plan)
             loop.begin(plan)
-            if following := planner.ahead(plan):
+            for following in planner.ahead(plan):
                 loop.begin(following)
+            self.ledger.open()
             self.ledger.store  # noqa: B018 (a ledger that cannot be used stops the run before anything is decided)
             self._epoch(loop, plan)
         return self._end(loop, new, why, wish, self.clock.monotonic() - began)
@@ -186,7 +180,7 @@ class _Runner:
     def _budget(self) -> Budget:
         """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
         rows, memory = self.opened.settings.epoch_rows, self.opened.settings.memory
-        return self.engine.wants(rows, int(max(4096, min(epoch_bytes(memory), rows * self.record))))
+        return self.engine.wants(rows, int(max(4096, min(epoch_bytes(memory), rows * self.tally.record))))
 
     def _known(self) -> list[str]:
         return [found.incarnation for found in journal.incarnations(self.opened.work)]
@@ -200,18 +194,16 @@ class _Runner:
         if prepared:
             name = self.home.prepared(prepared[-1]).release
             loop = self._loop(self._site(name))
-            loop.agree(self._known())
+            agree(loop, self._known())
             sweep.orphans(self.opened.work, loop.head)
             sweep.between(self.opened.work)
             self.ledger.caught_up(journal.incarnations(self.opened.work))
             loop.finish()
             for epoch in prepared:
                 if epoch > (loop.done.epoch if loop.done else 0):
-                    left = self.home.prepared(epoch)
-                    law.add(self.waiting, left.account)
-                    self.waiting_rows += left.rows
+                    self.tally.left(self.home.prepared(epoch))
         else:
-            self._loop(self.opened.site()).agree(self._known())
+            agree(self._loop(self.opened.site()), self._known())
         if plans and plans[-1] > (prepared[-1] if prepared else 0):
             plan = self.home.plan(plans[-1])
             try:
@@ -235,45 +227,22 @@ class _Runner:
 
     def _epoch(self, loop: Epochs, plan: Any) -> None:
         prepared = loop.run(plan)
-        self.epochs += 1
-        self.rows += prepared.rows
-        taken = sum(range_["end"] - range_["start"] for ranges in plan.ranges.values() for range_ in ranges)
-        if prepared.rows and taken > prepared.rows:
-            self.record = taken / prepared.rows
-        law.add(self.total, prepared.account)
-        for node, counts in prepared.notes.items():
-            mine = self.notes.setdefault(node, {})
-            for what, count in counts.items():
-                mine[what] = mine.get(what, 0) + count
-        self.files = [*self.files, *plan.outcomes][-_FILES:]
-        for note in plan.outcomes:
-            self.outcomes[note["outcome"]] = self.outcomes.get(note["outcome"], 0) + 1
-        self.seams += [prepared.seam] if prepared.seam else []
+        self.tally.add(plan, prepared)
         sweep.state(self.opened.work, plan.state, prepared.state)
         done = loop.finish()
         sweep.journal(self.home, loop.done, self.opened.settings.retention_epochs)
         if done is not None and done.epoch == plan.epoch:
             self.upkeep.published(loop.site)
-        signals.tell("run.progress", epoch=plan.epoch, rows=self.rows, seconds=prepared.seconds)
+        signals.tell("run.progress", epoch=plan.epoch, rows=self.tally.rows, seconds=prepared.seconds)
 
     def _over_limit(self, epoch: Prepared | None = None) -> bool:
         """Whether to stop, with an epoch that is about to be decided: it is then not published. A replay is no new dirt."""
         limits = self.opened.plan.limits
-        return limits.then == "stop" and not (epoch and epoch.orders) and self.exceeded(epoch) is not None
-
-    def exceeded(self, epoch: Prepared | None = None) -> str | None:
-        """Which limit of set-aside rows is passed by this run and what it is to publish with it, None if none."""
-        limits, rows = self.opened.plan.limits, self.rows + self.waiting_rows + (epoch.rows if epoch else 0)
-        account = law.add(law.add(law.add({}, self.waiting), self.total), epoch.account if epoch else {})
-        aside = max((row["quarantined"] + row["late"] for leg, row in account.items() if not leg.startswith("replay:")), default=0)
-        if limits.rows is not None and aside > limits.rows:
-            return f"{aside} rows were set aside, the limit is {limits.rows}"
-        if limits.share is not None and rows and aside / rows > limits.share:
-            return f"{aside / rows:.2%} of the rows were set aside, the limit is {limits.share:.2%}"
-        return None
+        return limits.then == "stop" and not (epoch and epoch.orders) and self.tally.exceeded(limits, epoch) is not None
 
     def _end(self, loop: Epochs, new: str, why: str, wish: Wish, seconds: float) -> RunResult:
-        over = self.exceeded()
+        tally = self.tally
+        over = tally.exceeded(self.opened.plan.limits)
         held = loop.head is not None and not loop.head.last
         unpublished = why in ("limit", "stopped") and (held or not (wish.follow or wish.each))
         manifest: Manifest | None = loop.done
@@ -285,22 +254,22 @@ class _Runner:
             way = "; nothing of that is published: raise `limits` and run again to go on with it, or mend the rules and rebuild"
             signals.tell("log", level="warning", message=over + (way if unpublished else ""))
         code = 3 if over else (128 + self.stop.asked if why == "stopped" and unpublished else 0)
-        signals.tell("run.finished", why=why, rows=self.rows)
+        signals.tell("run.finished", why=why, rows=tally.rows)
         return RunResult(
             run_id=self.ledger.run_id,
             why=why,
             exit_code=code,
             release=new,
             incarnation=self.home.incarnation,
-            account=[{"leg": leg, **row} for leg, row in self.total.items()],
+            account=[{"leg": leg, **row} for leg, row in tally.account.items()],
             outputs=dict(manifest.outputs) if manifest else {},
-            notes=self.notes,
-            files=self.files,
-            outcomes=self.outcomes,
+            notes=tally.notes,
+            files=tally.files,
+            outcomes=tally.outcomes,
             drift=loop.head.drift if loop.head else {},
-            seams=self.seams,
-            epochs=self.epochs,
-            rows=self.rows,
+            seams=tally.seams,
+            epochs=tally.epochs,
+            rows=tally.rows,
             seconds=seconds,
             published=not unpublished,
         )

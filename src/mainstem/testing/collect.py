@@ -128,6 +128,10 @@ class Collect:
     def version(self) -> int:
         return len(self._commits())
 
+    def parts(self, file: plugs.Staged) -> Sequence[plugs.Staged]:  # noqa: ARG002 (contract)
+        """None: a staged file is its rows."""
+        return ()
+
     def taken(self, since: int) -> str:  # noqa: ARG002 (contract)
         """Nothing ever is."""
         return ""

@@ -28,8 +28,9 @@ _EXPLAINED = 100                      # rows whose own error message is worth a 
 _NAMES = pa.list_(pa.string())
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Any = None) -> Result:
-    """Split the rows by the rules of `node`.
+def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Any = None,
+        in_place: bool = False) -> Result:
+    """Split the rows by the rules of `node`. `in_place`: bad rows may stay among the others, `Result.out` says which these are.
 
     Notes: `rule.<name>.ok`, `.failed` and `.null` for every rule. Raises DataError `check.stop` when a row violates a rule
     with `else: stop`. Rows on which a rule's expression itself fails are set aside with reason `expression`.
@@ -60,13 +61,15 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
                                             names.take(pa.array(combination[chosen]))))
     if failed is not None:
         fates.update(failing.fates(failed, node.name, QUARANTINED, "expression"))
-    good = failing.without(rows, bad[actions != "flag"])
-    if any(rule.action == "flag" for rule in word.rules):
+    flags, out = any(rule.action == "flag" for rule in word.rules), bad[actions != "flag"]
+    in_place = in_place and not flags
+    good = rows if in_place else failing.without(rows, out)
+    if flags:
         flagged = actions == "flag"
         good = _flag(good, rows.num_rows, bad, flagged, combination, combinations, word.rules)
     good = good.select([*(column.name for column in node.columns), AT]) if node.columns else good.drop_columns(list(word.hide))
     aside = pa.concat_tables(asides).drop_columns(list(word.hide)) if asides else None
-    return Result(good, aside, fates, notes=_notes(word.rules, answers))
+    return Result(good, aside, fates, notes=_notes(word.rules, answers), out=out if in_place else None)
 
 
 def _answers(rules: Sequence[Rule], name: str, rows: pa.Table, site: Any,

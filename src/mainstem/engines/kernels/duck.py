@@ -5,6 +5,7 @@ Kernels are functions Arrow -> Arrow; tables are registered for one query and fo
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import threading
@@ -54,6 +55,8 @@ def connection() -> Any:
     con = getattr(_local, "connection", None)
     if con is None:
         con = _local.connection = open_connection()
+        if threading.current_thread() is threading.main_thread():
+            atexit.register(con.close)           # takes what it spilled with it; the connections of other threads end with them
     return con
 
 

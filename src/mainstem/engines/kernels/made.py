@@ -120,7 +120,7 @@ def made(node: Node, epoch: int, table: pa.Table, event: np.ndarray | None, by: 
     groups, event = groups[order], event[order]
     first = np.searchsorted(groups, groups, "left")
     position = (epoch << MADE_SHIFT) | (np.arange(count, dtype=np.int64) - first)
-    hidden = identity(node.origin or 0, groups, position, event, raw=False)
+    hidden = identity(node.origin or 0, groups, position, event)
     return newborn(table.take(pa.array(order)).append_column(AT, hidden))
 
 

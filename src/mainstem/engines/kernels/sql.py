@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -22,8 +23,9 @@ from mainstem.plan.words import Branch, Node, Sql
 _EXPLAINED = 100                      # failing rows whose own message is worth a query of its own
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Any = None) -> Result:
-    """Run every branch of `node` that reads the one input given; rows keep its order.
+def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Any = None,
+        out: np.ndarray | None = None) -> Result:
+    """Run every branch of `node` that reads the one input given; rows keep its order. `out`: indexes of rows that are none of it.
 
     What a branch leaves out is counted by its own queries. A row on which a query fails (a cast, an overflow) is set aside
     with reason `expression`. Where rows are remade, the intake is delivered here.
@@ -34,13 +36,13 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
     branches = [(number, branch) for number, branch in enumerate(word.branches) if branch.input == name]
     known = {} if site is None else {table.name: table.columns for table in site.plan.tables}
     looked = {table: duck.as_bound(tables[table], known.get(table, ())) for _, branch in branches for table in branch.tables}
-    given = duck.as_bound(_numbered(rows), () if site is None else site.plan.node(name).columns)
+    columns = () if site is None else site.plan.node(name).columns
 
-    def attempt(some: pa.Table) -> tuple[list[pa.Table], Fates, Counter[str]]:
+    def attempt(some: pa.Table, out: np.ndarray | None = None) -> tuple[list[pa.Table], Fates, Counter[str]]:
         made: list[pa.Table] = []
         fates: Fates = Counter()
         notes: Counter[str] = Counter()
-        with duck.tables(**{name: some}, **looked) as con:
+        with duck.tables(**looked), _selection(name, some, out) as con:
             for _, branch in branches:
                 made.append(_typed(con.sql(branch.query).to_arrow_table(), node.columns))
                 fates.update(_dropped(con, node, branch))
@@ -49,6 +51,14 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
         return made, fates, notes
 
     errors = (*duck.row_errors(), pa.ArrowInvalid)
+    if out is not None and not word.remakes:
+        try:
+            made, fates, notes = attempt(duck.as_bound(_numbered(rows), columns), out)
+            return Result(_ordered(made, rows, node.columns), None, fates, notes=notes)
+        except (*errors, duckdb.ProgrammingError):    # perhaps on one of those that are none of it: take them out and see
+            pass
+    rows = rows if out is None else failing.without(rows, out)
+    given = duck.as_bound(_numbered(rows), columns)
     left, aside = rows, None
     try:
         made, fates, notes = attempt(given)
@@ -69,6 +79,24 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
         made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
         return Result(newborn(_ordered(made, rows, node.columns)), aside, fates, notes=notes)
     return Result(_ordered(made, rows, node.columns), aside, fates, notes=notes)
+
+
+@contextmanager
+def _selection(name: str, rows: pa.Table, out: np.ndarray | None) -> Iterator[Any]:
+    """The connection with these rows under their name; the rows at the indexes `out` are no part of them."""
+    if out is None:
+        with duck.tables(**{name: rows}) as con:
+            yield con
+        return
+    keep = np.ones(rows.num_rows, bool)
+    keep[out] = False
+    whole = f"{name}!"
+    with duck.tables(**{whole: rows.append_column("_keep", pa.array(keep))}) as con:
+        con.execute(f"CREATE TEMP VIEW {duck.quote(name)} AS SELECT * EXCLUDE (_keep) FROM {duck.quote(whole)} WHERE _keep")
+        try:
+            yield con
+        finally:
+            con.execute(f"DROP VIEW {duck.quote(name)}")
 
 
 def _failed(given: pa.Table, attempt: Callable[[pa.Table], object], errors: tuple[type[BaseException], ...],
