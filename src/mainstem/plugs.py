@@ -241,6 +241,7 @@ class Sink(Protocol):
     commits_with_epoch: ClassVar[bool]
     modes: ClassVar[tuple[str, ...]]  # of append, upsert, replace
     fixed_format: ClassVar[str | None]    # e.g. "parquet": what it stages, whatever the user says
+    # optional `holds(options, columns, key)`, static: SpecError where rows of these columns cannot be stored; the plan asks it
     # optional `takes_format: ClassVar[bool]`: True: `format:` is needed and must encode; False: it is refused
 
     def __init__(self, options: Any, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,

@@ -59,16 +59,21 @@ class Folder:
         if format is None or not format.encodes:
             raise SpecError("files.format", "plain files need a format that can be written", where=scope.name,
                             fix="say `format: csv`, `json` or `parquet` beside the output")
-        if strange := [f"{column.name} {column.type}" for column in columns if _wordless(column.type)]:
-            raise SpecError("files.columns", f"no file can hold {', '.join(strange)}", where=scope.name,
-                            why="a column that is always NULL has no type, and an interval has no text that all readers know",
-                            fix="cast it in the step before: CAST(x AS double), or epoch(x) for seconds")
+        self.holds(options, columns, key)
         self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
         self.format = format
         self.root = Path(scope.project) / options.path
         self.staged = self.root / ".staged"
         self._newest: int | None = None                       # the newest commit that was seen
         self._epochs: dict[str, int | None] = {}              # the newest epoch of each app that was asked for
+
+    @staticmethod
+    def holds(_options: FolderOptions, columns: Columns, _key: tuple[str, ...]) -> None:
+        """SpecError `files.columns` for a type that files have no word for."""
+        if strange := [f"{column.name} {column.type}" for column in columns if _wordless(column.type)]:
+            raise SpecError("files.columns", f"no file can hold {', '.join(strange)}",
+                            why="a column that is always NULL has no type, and an interval has no text that all readers know",
+                            fix="cast it in the step before: CAST(x AS double), or epoch(x) for seconds")
 
     # ------------------------------------------------------------------------------------------------- prepare
 

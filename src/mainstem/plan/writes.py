@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mainstem.columns import Columns
+from mainstem import plugs
+from mainstem.columns import UNKNOWN, Columns
+from mainstem.errors import SpecError
 from mainstem.plan.reads import no_column
 from mainstem.plan.report import Report
 from mainstem.plan.words import Node, Write
@@ -33,6 +35,9 @@ def write(output: Output, columns: Columns, others: Iterable[Node], report: Repo
                 (*path, "from"),
                 fix=f"convert it before: {column.name} AT TIME ZONE 'UTC'" if local else "cast it in a `sql` step before",
             )
+    sure = not any(column.type == UNKNOWN or column.type.name in _UNSTORABLE for column in columns)
+    if sure and set(key) <= {column.name for column in columns} and output.place.options is not None:
+        _held(output, columns, key, report)
     for other in others:
         if isinstance(other.word, Write) and (other.word.sink, other.word.options) == (output.place.kind, dict(output.place.raw)):
             report(
@@ -52,3 +57,14 @@ def write(output: Output, columns: Columns, others: Iterable[Node], report: Repo
     )
     return Node(name=f"{output.name}/output", step=output.name, word=word, inputs=(output.input,), columns=columns)
 
+
+
+def _held(output: Output, columns: Columns, key: tuple[str, ...], report: Report) -> None:
+    """What the connector itself has against these columns."""
+    sink = plugs.find("sinks", output.place.kind)
+    if not hasattr(sink, "holds"):
+        return
+    try:
+        sink.holds(output.place.options, columns, key)
+    except SpecError as error:
+        report(error.code, error.what, ("outputs", output.name, "from"), why=error.why, fix=error.fix)

@@ -58,12 +58,17 @@ class Delta:
 
     def __init__(self, options: DeltaOptions, columns: Columns, mode: str, key: tuple[str, ...], format: Format | None,
                  scope: Scope) -> None:
-        shape.check_columns(options.table, columns, options.partition_by, key)
+        self.holds(options, columns, key)
         self.options, self.columns, self.mode, self.key, self.scope = options, columns, mode, key, scope
         self.format = format
         self.root = Path(scope.lake) / options.table          # an absolute table stays as it is
         self.log = Log(self.root, options.checkpoint_every)
         self._schema: pa.Schema | None = None
+
+    @staticmethod
+    def holds(options: DeltaOptions, columns: Columns, key: tuple[str, ...]) -> None:
+        """SpecError `delta.columns` where a table cannot have these columns, partitions or key."""
+        shape.check_columns(options.table, columns, options.partition_by, key)
 
     @property
     def schema(self) -> pa.Schema:

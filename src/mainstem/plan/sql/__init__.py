@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mainstem.plan.sql.identity import child, numbered, renumbered
     from mainstem.plan.sql.lineage import sources
     from mainstem.plan.sql.names import literal, quote
-    from mainstem.plan.sql.rowlocal import Rows, refuse_type, row_local
+    from mainstem.plan.sql.rowlocal import Rows, row_local
     from mainstem.plan.sql.scope import AT_COLUMN, Relation
     from mainstem.plan.sql.text import AT, DIV_ZERO, Across
     from mainstem.plan.sql.types import OpenBinder, outline
@@ -53,7 +53,6 @@ __all__ = [
     "pick",
     "quote",
     "reads",
-    "refuse_type",
     "relations",
     "renamed",
     "renumbered",
@@ -89,7 +88,6 @@ _HOMES = {
     ),
     "rowlocal": (
         "Rows",
-        "refuse_type",
         "row_local",
     ),
     "scope": (

@@ -12,9 +12,8 @@ from mainstem.errors import SpecError
 from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.exact import exact
-from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, Scope, checked, columns_in, distinct, inline, is_star, output_name
-from mainstem.plan.sql.types import Items, type_of, typed
+from mainstem.plan.sql.types import Items, refuse_type, type_of, typed
 from mainstem.plugs import Binder
 
 ROWS = "rows"

@@ -13,9 +13,8 @@ from mainstem.plan.functions import FUNCTIONS
 from mainstem.plan.sql import text
 from mainstem.plan.sql.exact import exact
 from mainstem.plan.sql.exprs import ordered
-from mainstem.plan.sql.rowlocal import refuse_type
 from mainstem.plan.sql.scope import Relation, columns_in, distinct, is_star, output_name
-from mainstem.plan.sql.types import type_of
+from mainstem.plan.sql.types import refuse_type, type_of
 from mainstem.plugs import Binder
 
 _COUNT = "_rows"  # the number of rows of a group

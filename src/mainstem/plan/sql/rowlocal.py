@@ -19,7 +19,7 @@ from mainstem.plan.sql.fromclause import From, joined
 from mainstem.plan.sql.identity import child
 from mainstem.plan.sql.scope import AT_COLUMN, Relation, checked, columns_in, inline, projections
 from mainstem.plan.sql.text import Across
-from mainstem.plan.sql.types import type_of, typed
+from mainstem.plan.sql.types import refuse_type, type_of, typed
 from mainstem.plan.words import Branch
 from mainstem.plugs import Binder
 
@@ -262,21 +262,6 @@ class _Piece:
 
 def _shown(items: Sequence[tuple[str, exp.Expression]]) -> str:
     return ", ".join(f"{text.render(tree)} AS {text.quote(name)}" for name, tree in items)
-
-
-def refuse_type(column: Column) -> None:
-    """SpecError for a type that no table can hold."""
-    if column.type.name == "null":
-        raise SpecError(
-            "sql.null_type",
-            f"`{column.name}` is NULL and nothing else",
-            why="a column of no type cannot be stored",
-            fix=f"write CAST(NULL AS double) AS {column.name}",
-        )
-    if column.type.name == "interval":
-        raise SpecError(
-            "sql.interval", f"`{column.name}` is an interval", why="no table can store one", fix="give seconds: epoch(b) - epoch(a)"
-        )
 
 
 def _align(pieces: Sequence[_Piece], by_name: bool, binder: Binder) -> Columns:

@@ -168,11 +168,11 @@ def output_name(item: exp.Expression, scope: Scope | None = None) -> str:
         name = item.expression.name
     else:
         raise SpecError("sql.unnamed", f"`{text.render(item).lower()}` has no name", fix="write `... AS name`")
-    _usable(name)
+    usable(name)
     return str(name)
 
 
-def _usable(name: str) -> None:
+def usable(name: str) -> None:
     """SpecError for a name that a table, or a query over it, would trip over."""
     if name.startswith("_") and name not in _RESERVED_OUTPUT:
         better = name.lstrip("_") or "value"

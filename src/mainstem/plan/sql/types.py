@@ -10,7 +10,7 @@ from mainstem.columns import ANY, UNKNOWN, Column, Columns, Type
 from mainstem.errors import SpecError
 from mainstem.plan.sql import text
 from mainstem.plan.sql.lineage import sources
-from mainstem.plan.sql.scope import Relation
+from mainstem.plan.sql.scope import Relation, usable
 from mainstem.plugs import Binder
 
 Items = Sequence[tuple[str, exp.Expression]]
@@ -50,23 +50,47 @@ def outline(query: str, input: Relation, binder: Binder) -> Columns:
         return (ANY,)
     while isinstance(tree, exp.SetOperation | exp.Subquery):
         tree = tree.this
-    found: list[Column] = []
+    found: dict[str, Column] = {}
     for item in tree.expressions if isinstance(tree, exp.Select) else [exp.Star()]:
+        given: Sequence[Column] = ()
         if isinstance(item, exp.Alias):
-            found.append(_alone(item, input, binder))
+            given = _alone(item, input, binder)
         elif isinstance(item, exp.Star) and not item.args.get("except_") and not tree.args.get("joins"):
-            found += input.columns
+            given = input.columns
         else:
-            found += [one for one in input.columns if one.name.lower() == item.alias_or_name.lower()] or [ANY]
-    return tuple(dict.fromkeys(found))
+            given = [one for one in input.columns if one.name.lower() == item.alias_or_name.lower()]
+        for column in given or (ANY,):
+            found.setdefault(column.name.lower(), column)
+    return tuple(found.values())
 
 
-def _alone(item: exp.Alias, input: Relation, binder: Binder) -> Column:
+def _alone(item: exp.Alias, input: Relation, binder: Binder) -> Columns:
+    """What one item gives; nothing if its name cannot stay."""
+    try:
+        usable(item.alias)
+    except SpecError:
+        return ()
     try:
         (column,) = binder.describe(f"SELECT {text.render(item)} FROM {text.quote(input.name)}", {input.name: input.columns})
+        refuse_type(column)
     except SpecError:
-        return Column(item.alias, UNKNOWN)
-    return column
+        return (Column(item.alias, UNKNOWN),)
+    return (column,)
+
+
+def refuse_type(column: Column) -> None:
+    """SpecError for a type that no table can hold."""
+    if column.type.name == "null":
+        raise SpecError(
+            "sql.null_type",
+            f"`{column.name}` is NULL and nothing else",
+            why="a column of no type cannot be stored",
+            fix=f"write CAST(NULL AS double) AS {column.name}",
+        )
+    if column.type.name == "interval":
+        raise SpecError(
+            "sql.interval", f"`{column.name}` is an interval", why="no table can store one", fix="give seconds: epoch(b) - epoch(a)"
+        )
 
 
 class OpenBinder:
