@@ -1,4 +1,4 @@
-"""The core install in a fresh environment: how many packages, how many MB on disk."""
+"""The core install in a fresh environment: how many packages, how many MiB on disk."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def bench(cache: Path, rows: int | None, times: int) -> list[measure.Row]:  # no
                     [uv, "pip", "install", "-q", "--python", folder / "bin" / "python", root]):
         subprocess.run(list(map(str, command)), check=True, env=environment)
     packages = len(list(folder.glob("lib/python*/site-packages/*.dist-info")))
-    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6
-    return [measure.Row("install: packages", float(packages), "packages", 39), measure.Row("install: size", size, "MB", 450)]
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 2**20
+    return [measure.Row("install: packages", float(packages), "packages", 39), measure.Row("install: size", size, "MiB", 450)]

@@ -75,10 +75,7 @@ con.execute(f\"\"\"COPY (SELECT sensor_id, time_bucket(INTERVAL 1 MINUTE, observ
 def bench(cache: Path, rows: int | None, times: int) -> list[measure.Row]:
     """Ours against the script; they must agree on the rows of each table and on the sums of their columns."""
     rows = rows or ROWS
-    source = cache / f"jsonlines-{rows}.jsonl"
-    if not source.exists():
-        write_input(source.with_suffix(".part"), rows)
-        source.with_suffix(".part").rename(source)
+    source = made(cache, rows)
     folder = cache / "jsonlines"
 
     def ours(place: Path) -> Sequence[str | Path]:
@@ -104,6 +101,15 @@ def _answers(folder: Path) -> dict[str, tuple[object, object]]:
                           measure.asked(f"'{folder}/theirs/{table}.parquet'", sql))
     return {f"{table} ({what})": (mine[place], other[place]) for table, (mine, other) in answers.items()  # type: ignore[index]
             for place, what in enumerate(("rows", "sums", "sums", "sums", "sums")[: len(mine)])}  # type: ignore[arg-type]
+
+
+def made(cache: Path, rows: int) -> Path:
+    """The input of so many rows, made once."""
+    source = cache / f"jsonlines-{rows}.jsonl"
+    if not source.exists():
+        write_input(source.with_suffix(".part"), rows)
+        source.with_suffix(".part").rename(source)
+    return source
 
 
 def write_input(path: Path, rows: int = ROWS, seed: int = 7) -> None:

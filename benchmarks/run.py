@@ -17,7 +17,7 @@ from pathlib import Path
 
 import table
 
-NAMES = {"jsonlines": "jsonlines", "csv": "csvlines", "rules": "rules", "epochs": "epochs",
+NAMES = {"jsonlines": "jsonlines", "csv": "csvlines", "rules": "rules", "bytewax": "peers", "epochs": "epochs",
          "startup": "startup", "install": "install"}
 
 
