@@ -34,8 +34,10 @@ class Pipeline:
         return self._opened.name
 
     def check(self) -> list[Problem]:
-        """Every problem of the pipeline file, in the order of its lines; empty if it can run."""
-        return list(self._opened.problems)
+        """Every problem of the pipeline file, in the order of its lines, then of what it calls; empty if it can run."""
+        from mainstem.project.calls import unfound
+
+        return [*self._opened.problems, *unfound(self._opened)]
 
     def remarks(self) -> list[Problem]:
         """What the file and the settings ask for that is accepted and not carried out yet, with its place."""

@@ -52,6 +52,36 @@ def gather(calls: Mapping[str, str], folders: Sequence[str]) -> Code:
     return Code(follower.files, {"python": _PYTHON, **versions}, tuple(sorted(follower.unseen)))
 
 
+def defined(code: Code, module: str) -> set[str] | None:
+    """The names at the top of a module of the user's; None if it is not his, or what it has shows only when it runs.
+
+    Raises UserCodeError `python.import` where it is no Python.
+    """
+    path = module.replace(".", "/")
+    file = next((name for name in (f"{path}.py", f"{path}/__init__.py") if name in code.files), None)
+    if file is None:
+        return None
+    try:
+        tree = ast.parse(code.files[file])
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise UserCodeError("python.import", f"the module {module} is no Python: {error.args[0]}", where=f"{file}:{line}",
+                            why=f"at {file}:{line}", fix="mend it there") from error
+    names: set[str] = set()
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return None if names & {"*", "__getattr__"} or "globals" in code.files[file].decode(errors="replace") else names
+
+
 def changed(versions: Mapping[str, str]) -> list[str]:
     """What is installed now in another version than `Code.versions` says, as `was -> is`."""
     found = []
