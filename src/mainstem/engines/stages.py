@@ -158,8 +158,7 @@ def fold_stage(site: Site, epoch: EpochPlan, cut: Cut, depth: int, target: int, 
         state = [file for file in epoch.state if file.node == fold.name]
         low, high = staging.bounds(number, tasks)
         if mine or any(file.low < high and file.high > low for file in state):
-            rewrite = staging.rewrites(state, tasks)
-            outcome = run_fold(site, epoch, fold, number, tasks, mine, marks[fold.name], tables, rewrite, passed, only)
+            outcome = run_fold(site, epoch, fold, number, tasks, mine, marks[fold.name], tables, passed, only)
             yield from _on(cut, outcome, target)
 
 

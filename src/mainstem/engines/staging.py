@@ -16,7 +16,7 @@ from mainstem.batch import KEY_GROUPS
 from mainstem.engines import journal
 from mainstem.engines.contract import File
 
-_FILES_PER_FOLD = 24  # more than this and the fold's tasks write their state anew, as one file each
+_MOST = 24  # files of a fold in one task: with more, the newest are written anew as one
 _CACHE_BYTES = 128 << 20  # unless a run says more or less
 
 
@@ -30,11 +30,23 @@ def task_of(groups: np.ndarray, tasks: int) -> np.ndarray:
     return groups.astype(np.int64) * tasks // KEY_GROUPS
 
 
-def rewrites(files: Sequence[File], tasks: int) -> bool:
-    """Whether a fold's state is to be written anew: too many files, or cut for another number of tasks."""
-    ranges = [bounds(task, tasks) for task in range(tasks)]
-    fits = all(any(low <= file.low and file.high <= high for low, high in ranges) for file in files)
-    return not fits or len(files) > _FILES_PER_FOLD * tasks
+def worn(files: Sequence[File], low: int, high: int) -> list[File]:
+    """Which of a fold's files, the oldest first, the task of the key groups [low, high) writes anew with what its epoch adds.
+
+    All of them, if they were cut for another number of tasks: every task of the fold then finds so by itself. Else, where they
+    are too many, the newest: the larger ones before them wait until there is as much again, so that a row is written anew
+    as often as the logarithm of the number of epochs (a size-tiered merge; the order of the files stays that of the epochs).
+    """
+    mine = [file for file in files if file.low < high and file.high > low]
+    if any(file.low < low or file.high > high for file in mine):
+        return mine
+    if len(mine) <= _MOST:
+        return []
+    first, rows = len(mine), 0
+    while first and (len(mine) - first < _MOST // 2 or 2 * mine[first - 1].rows <= rows):
+        first -= 1
+        rows += mine[first].rows
+    return mine[first:]
 
 
 def write_state(root: Path, node: str, epoch: int, rows: pa.Table, low: int, high: int) -> File:

@@ -253,7 +253,6 @@ def run_fold(
     parcels: Sequence[Parcel],
     now: int,
     tables: Mapping[str, pa.Table],
-    rewrite: bool,
     passed: frozenset[str] = frozenset(),
     only: frozenset[str] | None = None,
 ) -> Outcome:
@@ -277,7 +276,7 @@ def run_fold(
     task.notes[node.step].update(noted(result.rows))
     if node.origin is not None:
         task.made[node.name] += count
-    _keep_state(task, node, kernel, result, state, files, (low, high), now, rewrite)
+    _keep_state(task, node, kernel, result, files, (low, high), before, now)
     task.report.released = {node.name: _released(node.word, state, result.rows)}
     task.seconds[node.name] += _ticks.monotonic() - began
     task.flow(node, Selection(rows_out))
@@ -301,19 +300,18 @@ def _keep_state(
     node: Node,
     kernel: Any,
     result: Result,
-    state: pa.Table,
     files: Sequence[File],
     span: tuple[int, int],
+    before: int,
     now: int,
-    rewrite: bool,
 ) -> None:
-    delta = result.state
-    replaced = result.replace or rewrite
-    if rewrite and not result.replace:
-        whole = pa.concat_tables([state, delta]) if delta is not None else state
-        delta = kernel.compact(node, whole, now)
-    if replaced:
-        task.report.replaced = [file.path for file in files if file.low < span[1] and file.high > span[0]]
+    """Write what the epoch adds to the state of a fold; some older files may be written anew with it."""
+    delta, replaced = result.state, [file for file in files if file.low < span[1] and file.high > span[0]]
+    if not result.replace and (replaced := staging.worn(files, *span)):
+        schema = kernel.schema(node, input_schemas(task.site, node))
+        older = staging.load_state(task.site.work, replaced, *span, before, schema)
+        delta = kernel.compact(node, pa.concat_tables([older, delta]) if delta is not None else older, now)
+    task.report.replaced = [file.path for file in replaced]
     if delta is not None and delta.num_rows:
         file = staging.write_state(task.site.work, node.name, task.epoch.epoch, delta, *span)
         if file.rows != delta.num_rows:

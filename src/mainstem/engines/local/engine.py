@@ -101,7 +101,6 @@ class Local:
             return []
         passed, only = (replayed.passed, replayed.only) if replayed else (frozenset(), None)
         tasks = self.tasks if node.word.by else 1
-        rewrite = staging.rewrites(state, tasks)
         mine: defaultdict[int, list[Parcel]] = defaultdict(list)
         cuts = self._all(epoch, [_call(scatter, node, parcel.rows, tasks) for parcel in parcels])
         for parcel, parts in zip(parcels, cuts):
@@ -114,7 +113,7 @@ class Local:
             if any(file.low < high and file.high > low for file in state)
         }
         return [
-            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, rewrite, passed, only)
+            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, passed, only)
             for number in sorted(alive | set(mine))
         ]
 
