@@ -22,6 +22,9 @@ print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 
 """
 
 
+Made = Callable[[Path], Sequence["str | Path"]]      # prepares a folder; the command to run in it
+
+
 @dataclass(frozen=True)
 class Figures:
     """Seconds of wall and CPU time, and peak memory in MB, of one process."""
@@ -77,8 +80,7 @@ def run(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None 
     return Figures(wall, cpu, peak)
 
 
-def pairs(folder: Path, ours: Callable[[Path], Sequence[str | Path]], theirs: Callable[[Path], Sequence[str | Path]],
-          times: int) -> list[tuple[Figures, Figures]]:
+def pairs(folder: Path, ours: Made, theirs: Made, times: int) -> list[tuple[Figures, Figures]]:
     """Ours and theirs in turn, `times` times, the order swapped every time; each in a new empty folder of its own.
 
     The callables prepare that folder and return the command. The folders of the last pair stay, to be looked at.

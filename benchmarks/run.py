@@ -18,7 +18,7 @@ from pathlib import Path
 import table
 
 NAMES = {"jsonlines": "jsonlines", "csv": "csvlines", "rules": "rules", "bytewax": "peers", "epochs": "epochs",
-         "startup": "startup", "install": "install"}
+         "startup": "startup", "install": "install", "spark": "spark"}
 
 
 def main() -> int:
