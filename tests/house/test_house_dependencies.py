@@ -89,3 +89,8 @@ def test_every_package_is_pinned_with_a_hash():
             loose.append(name)
     assert loose == []
     assert len(LOCK) > 30
+
+
+def test_its_types_are_shipped():
+    assert (ROOT / "src/mainstem/py.typed").read_text() == ""
+    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["src/mainstem"]}, "the whole package, the marker with it"
