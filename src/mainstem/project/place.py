@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mainstem.clock import Clock
     from mainstem.engines.lease import Lease
     from mainstem.engines.site import Place, Site
+    from mainstem.plan.build import Built
     from mainstem.plan.words import Plan
+    from mainstem.spec.load import Loaded
+    from mainstem.spec.project import Settings
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,22 @@ class Opened:
     flags: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def settings(self) -> Any:
+    def settings(self) -> Settings:
         """The project's settings, layer over layer."""
         from mainstem.spec.project import settings
 
         return settings(self.folder, self.environment, os.environ, self.flags)
 
     @cached_property
-    def loaded(self) -> Any:
+    def loaded(self) -> Loaded:
+        """The pipeline file as it was read, with what is wrong about how it is written."""
         return spec.load(self.file, environ=os.environ)
 
     @cached_property
-    def _built(self) -> Any:
+    def _built(self) -> Built | None:
+        """What became of it; None where nothing of the file can be understood."""
+        if self.loaded.draft is None:
+            return None
         from mainstem.engines.kernels.binder import DuckBinder
         from mainstem.plan.build import build
 
@@ -52,13 +59,13 @@ class Opened:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem of the file, in the order of its lines."""
-        found = [*self.loaded.problems, *(self._built.problems if self.loaded.draft is not None else ())]
+        found = [*self.loaded.problems, *(self._built.problems if self._built is not None else ())]
         return tuple(sorted(found, key=lambda problem: (problem.line, problem.column, problem.code)))
 
     @cached_property
     def plan(self) -> Plan:
         """The plan; SpecError with all problems if the file has any."""
-        if self.problems:
+        if self._built is None or self._built.plan is None or self.problems:
             raise SpecError(
                 "spec.problems",
                 f"{self.file.name} has {len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}",
