@@ -104,6 +104,26 @@ PAGES = {
         "there is no such engine",
         "The name after `--engine` is none of those that there are.",
         "Leave it out for the embedded engine, `local`; `spark` places the tasks on Apache Spark, `auto` only those of large epochs."),
+    "engine.lacks": Code(
+        "the engine has not what a step asks for",
+        "`spark_sql` hands a statement to Spark itself, in Spark's dialect; no other engine can answer it.",
+        "Run it with `--engine spark`, or write the step as `sql`, which every engine carries out with equal results."),
+    "spark_sql.unbounded": Code(
+        "Spark's own SQL over a stream",
+        "A statement of Spark's sees whole tables, and a stream has no end.",
+        "Read complete input (`complete: true`), or use `sql`, `window` and the other steps."),
+    "spark_sql.table": Code(
+        "a lookup table in Spark's own SQL",
+        "Spark is handed the rows of steps; tables are looked at by tasks of ours.",
+        "Join the table in a `lookup` or `sql` step before."),
+    "spark_sql.columns": Code(
+        "Spark answers other columns than are declared",
+        "What a statement of Spark's own answers is not known before it runs: `columns:` declares it, in order.",
+        "Make `columns:` and the SELECT list agree, in names and order."),
+    "spark_sql.refused": Code(
+        "Spark refuses a statement",
+        "Spark's parser or analyzer says why; it is asked when all input is there.",
+        "Mend the statement; the rows are held, the run goes on from there."),
     "engine.no_spark": Code(
         "Spark is not installed",
         "The engine `spark` needs the package pyspark, which is not part of the core install.",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mainstem.engines.contract import Engine, EpochPlan, Report
+from mainstem.engines.stages import asks
 from mainstem.plan.words import Plan
 from mainstem.plugs import Budget
 
@@ -33,7 +34,7 @@ class Auto:
     def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]:
         """The epoch by the engine that its size asks for."""
         engine = self._small
-        if size_of(epoch) >= self._above:
+        if size_of(epoch) >= self._above or (epoch.closing and any(map(asks, plan.nodes))):
             self._large = self._large or self._open()
             engine = self._large
         self.name = engine.name

@@ -42,6 +42,8 @@ class Result:
     out: np.ndarray | None = None  # indexes of `rows` that do not go on, where they were not taken out (selection.py)
 
 
+ANSWER = "="  # the input under which another engine's answer comes to a fold, beside the inputs of its node
+
 # A fold's kernel is a module with three functions (engines/kernels/<body>.py):
 #   schema(node, inputs) -> pa.Schema             of its state: `_kg` int16, `_until` int64, then its own columns.
 #                                                 inputs: Mapping[input name, pa.Schema] without `_at`

@@ -57,8 +57,8 @@ class Label(msgspec.Struct, frozen=True, array_like=True):
 class Cut:
     """How a plan is cut for `tasks` tasks a stage."""
 
-    def __init__(self, plan: Plan, tasks: int) -> None:
-        self.plan, self.tasks = plan, tasks
+    def __init__(self, plan: Plan, tasks: int, closing: bool = False) -> None:
+        self.plan, self.tasks, self.closing = plan, tasks, closing
         self._stage: dict[str, int] = {}      # node -> the stage that makes its rows
         for node in plan.nodes:
             self._stage[node.name] = max((self._stage[name] for name in node.inputs), default=0) + isinstance(node.word, Fold)
@@ -76,9 +76,12 @@ class Cut:
 
         Otherwise a task that is carried out once more for one reader could show it other rows than another reader has seen.
         """
-        return stage < self.last and any(
-            isinstance(node.word, Map) and not node.word.deterministic for node in self.of(stage)
-        )
+        restless = any(isinstance(node.word, Map) and not node.word.deterministic for node in self.of(stage))
+        return stage < self.last and (restless or bool(self.asked(stage + 1)))
+
+    def asked(self, stage: int) -> tuple[Node, ...]:
+        """The folds of a stage that the cluster's own SQL answers, now that all input is there."""
+        return tuple(fold for fold in self.folds[stage - 1] if self.closing and asks(fold))
 
     def of(self, stage: int) -> tuple[Node, ...]:
         """The nodes whose rows are made in a stage."""
@@ -88,6 +91,11 @@ class Cut:
         """The one task of a fold without keys, None for one that is cut by its keys."""
         assert isinstance(fold.word, Fold)
         return None if fold.word.by else self.plan.of(Fold).index(fold) % self.tasks
+
+
+def asks(node: Node) -> bool:
+    """Whether the cluster's own SQL answers this step."""
+    return isinstance(node.word, Fold) and isinstance(node.word.body, Whole) and bool(node.word.body.engine)
 
 
 def placement(plan: Plan, tasks: int) -> tuple[Stage, ...]:
@@ -106,6 +114,8 @@ def _told(cut: Cut, number: int) -> Stage:
 
 
 def _why_alone(fold: Node) -> str:
+    if asks(fold):
+        return "Spark's own SQL answers it, by Spark's own plan, and this task takes the answer; not portable"
     if isinstance(fold.word, Fold) and isinstance(fold.word.body, Whole):
         return "SQL over the whole input without GROUP BY or join keys to cut it by; say `partition_by:` where it can be cut"
     return "it has no `by:`: all of its rows belong together"
@@ -198,10 +208,15 @@ def keep(folder: Path, messages: Iterable[Message]) -> Iterator[Message]:
         if message.rows is None:
             yield message
             continue
-        path = folder / f"{secrets.token_hex(12)}.arrow"
-        with path.open("xb") as file, pa.ipc.new_file(file, message.rows.schema) as writer:
-            writer.write_table(message.rows)
-        yield Message(message.target, KEPT, msgspec.json.encode(Kept(str(path), message.meta)))
+        yield Message(message.target, KEPT, msgspec.json.encode(Kept(between(folder, message.rows), message.meta)))
+
+
+def between(folder: Path, rows: pa.Table) -> str:
+    """Rows in a file that only this epoch needs; its path."""
+    path = folder / f"{secrets.token_hex(12)}.arrow"
+    with path.open("xb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+        writer.write_table(rows)
+    return str(path)
 
 
 def _opened(message: Message) -> Message:

@@ -20,7 +20,7 @@ from mainstem import signals
 from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
 from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
-from mainstem.engines.contract import EpochPlan, File, Report, Result, Times
+from mainstem.engines.contract import ANSWER, EpochPlan, File, Report, Result, Times
 from mainstem.engines.kernels import check, keys, sql
 from mainstem.engines.kernels.made import born, noted
 from mainstem.engines.law import broken, name_of
@@ -268,6 +268,8 @@ def run_fold(
     files = [file for file in epoch.state if file.node == node.name]
     state = staging.load_state(site.work, files, low, high, before, schema)
     rows = {name: _gather(parcels, name, inputs[name]) for name in node.inputs}
+    if answered := [parcel.rows for parcel in parcels if parcel.input == ANSWER]:
+        rows[ANSWER] = pa.concat_tables(answered)
     idled = {site.plan.origins.index(source): partitions for source, partitions in epoch.idled.items()}
     result = kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed, idled))
     task.take(node, result)

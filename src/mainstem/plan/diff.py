@@ -286,7 +286,7 @@ def _alert(old: Alert, new: Alert) -> Iterator[tuple[Kind, str]]:
 
 
 def _whole(old: Whole, new: Whole) -> Iterator[tuple[Kind, str]]:
-    if old.query != new.query:
+    if (old.query, old.engine) != (new.query, new.engine):
         yield "compatible", "its query changed; what is held is answered by the new one"
 
 

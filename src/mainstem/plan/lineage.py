@@ -69,6 +69,9 @@ def _fold(node: Node, word: Fold, columns: Mapping[str, list[str]], same: dict[s
     if query is None:  # an alert: what it says of an episode comes from its condition
         asked = {(node.inputs[0], name) for name in ("_when", "_clear")}
         return {name: same.get(name, asked if name in _MADE else set()) for name in columns[node.name]}
+    if isinstance(body, Whole) and body.engine:  # in a dialect that is not read here
+        every = {(source, name) for source in node.inputs for name in columns[source]}
+        return dict.fromkeys(columns[node.name], every)
     relations = {name: columns[name] for name in node.inputs} if isinstance(body, Whole) else {"rows": columns[node.inputs[0]]}
     found = sql.sources(query, relations)
     if isinstance(body, Over):

@@ -159,6 +159,7 @@ class Whole(Frozen, frozen=True, kw_only=True, tag="whole"):
     # of each group; `rows`: every row of the input makes one row; empty: it cannot
     counted: str = ""
     reason: str = ""                      # why it is cut so, or runs in one task
+    engine: str = ""                      # who answers, in its own dialect: `spark`; empty: the task that holds the rows
 
 
 Body = Window | Session | Dedupe | Latest | Over | Alert | Whole

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainstem.engines.contract import Engine
 from mainstem.engines.local.engine import Local
+from mainstem.engines.stages import asks
 from mainstem.errors import SpecError
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ def known(name: str) -> str:
     if name not in NAMES:
         raise SpecError("engine.unknown", f"there is no engine {name!r}", fix=f"engines here: {', '.join(NAMES)}")
     return name
+
+
+def carries(opened: Opened, name: str) -> None:
+    """SpecError `engine.lacks` with file and line where a step asks for what this engine has not."""
+    for node in opened.plan.nodes if name == "local" else ():
+        if asks(node):
+            what = opened.loaded.marks.problem("engine.lacks", "", ("steps", node.step, "spark_sql"), at_key=True)
+            raise SpecError("engine.lacks", f"the embedded engine cannot carry out `{node.step}`",
+                            where=f"{what.file}:{what.line}:{what.column}",
+                            why="`spark_sql` is answered by Spark's own SQL: it is not portable",
+                            fix="run it with `--engine spark`, or write it as `sql`")
 
 
 def open_engine(opened: Opened, name: str) -> Engine:

@@ -22,6 +22,8 @@ def explain_plan(opened: Opened, engine: str | None = None) -> Explained:
     running = release.plan_of(opened.work, home.prepared(numbers[-1]).release) if home and numbers else None
     explained = explain(opened.plan, running)
     explained = dataclasses.replace(explained, notes=(*explained.notes, *map(str, remarks(opened))))
-    if engines.known(engine or opened.settings.engine) == "local":
+    name = engines.known(engine or opened.settings.engine)
+    engines.carries(opened, name)
+    if name == "local":
         return explained
     return dataclasses.replace(explained, stages=placement(opened.plan, opened.settings.spark.tasks or opened.settings.tasks))

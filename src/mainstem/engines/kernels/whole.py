@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.batch import AT, AT_TYPE, DELIVERED, FOREVER, HELD, Fates, at
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import ANSWER, Result, Times
 from mainstem.engines.kernels import late as lateness
 from mainstem.engines.kernels.keys import key_groups, key_hash
 from mainstem.engines.kernels.made import ask, conform, made, nothing
 from mainstem.engines.law import broken
+from mainstem.errors import RefusedError
 from mainstem.plan.words import Fold, Node, Whole
 
 
@@ -42,8 +43,24 @@ def run(node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times)
         lateness.tally(fates, node.name, DELIVERED if closing else HELD, "", at(part, "o"))
     if not closing:
         return Result(rows=nothing(node), fates=fates, held_before=held_before, state=fresh)
+    if cast(Whole, cast(Fold, node.word).body).engine:
+        return Result(rows=made(node, times.epoch, _given(node, rows), None, ()), fates=fates, held_before=held_before,
+                      state=state.schema.empty_table(), replace=True)
     return Result(rows=_answer(node, pa.concat_tables([state, fresh]).combine_chunks(), times), fates=fates,
                   held_before=held_before, state=state.schema.empty_table(), replace=True)
+
+
+def _given(node: Node, rows: Mapping[str, pa.Table]) -> pa.Table:
+    """The answer of the engine that was asked; RefusedError where none was."""
+    if ANSWER not in rows:
+        raise lacking(node)
+    return conform(node, rows[ANSWER])
+
+
+def lacking(node: Node) -> RefusedError:
+    """What is said of a step that only another engine can carry out."""
+    return RefusedError("engine.lacks", f"`{node.step}` asks Spark's own SQL, and this engine is not Spark", where=node.step,
+                        why="`spark_sql` is not portable", fix="run it with `--engine spark`, or write it as `sql`")
 
 
 def compact(node: Node, state: pa.Table, now: int) -> pa.Table:  # noqa: ARG001

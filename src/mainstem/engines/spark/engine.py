@@ -11,7 +11,7 @@ import msgspec
 from mainstem.engines import stages, sweep
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.site import Site
-from mainstem.engines.spark import wire, worker
+from mainstem.engines.spark import answer, wire, worker
 from mainstem.engines.stages import Cut, Message
 from mainstem.errors import MainstemError, TransientError
 from mainstem.plan import words
@@ -44,13 +44,14 @@ class Spark:
 
     def run(self, plan: Plan, epoch: EpochPlan, scope: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch in one job, and in one more for each step that is not deterministic."""
-        cut = Cut(plan, self.tasks)
+        cut = Cut(plan, self.tasks, epoch.closing)
         work = worker.Work(words.encode(plan), scope.place, scope.code, msgspec.json.encode(epoch), self.tasks, self._memory)
         what, count = f"{scope.place.pipeline}: epoch {epoch.epoch}", stages.reads(epoch)
         frame = self._session.range(0, count, 1, count).mapInArrow(partial(worker.read, work), wire.SCHEMA)
         for stage in range(1, cut.last + 1):
             if cut.keeps(stage - 1):
                 handed = self._collected(frame, f"{what}, first part")
+                handed += answer.answers(self._session, work, cut, stage, epoch, handed)
                 targets = self._session.range(0, self.tasks, 1, self.tasks)
                 frame = targets.mapInArrow(partial(worker.resume, work, stage, handed), wire.SCHEMA)
             else:

@@ -80,5 +80,5 @@ def _opened(work: Work) -> tuple[Site, EpochPlan, Cut]:
         _sites[key] = Site(words.decode(work.plan), work.place, code=work.code)
         while len(_sites) > _SITES:
             _sites.popitem(last=False)
-    site = _sites[key]
-    return site, msgspec.json.decode(work.epoch, type=EpochPlan), Cut(site.plan, work.tasks)
+    site, epoch = _sites[key], msgspec.json.decode(work.epoch, type=EpochPlan)
+    return site, epoch, Cut(site.plan, work.tasks, epoch.closing)
