@@ -287,6 +287,13 @@ class Sink(Protocol):
         """
 
 
+class Erasable(Sink, Protocol):
+    """A sink that rows can be taken out of one by one. The quarantine lies in one (a Delta table)."""
+
+    def forget(self, keys: pa.Table, now_us: int, dry_run: bool = False) -> int:
+        """Take the rows with one of these keys out, for good; how many there were. `keys`: some of the columns."""
+
+
 # ---------------------------------------------------------------------------------------------------- steps
 
 

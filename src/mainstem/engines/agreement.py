@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mainstem.engines.epoch import Epochs
 from mainstem.errors import RefusedError
+from mainstem.plugs import Sink
 
 
 def agree(epochs: Epochs, known: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ def agree(epochs: Epochs, known: Sequence[str]) -> None:
             )
 
 
-def _our_own(epochs: Epochs, name: str, sink: Any, known: Sequence[str]) -> None:
+def _our_own(epochs: Epochs, name: str, sink: Sink, known: Sequence[str]) -> None:
     """A table that an incarnation wrote whose journal is not here means that the state folder was lost.
 
     One that another pipeline wrote is refused: a reset of one would take the other's rows with it.

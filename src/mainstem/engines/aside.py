@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def from_rejects(
     node: str,
     epoch: EpochPlan,
     clock: np.ndarray | None,
-    place: Any,
+    place: Callable[[int, int], str],
 ) -> pa.Table:
     """Records that could not be decoded. `rejects`: record, reason, detail, column (plugs.Decoded)."""
     index = rejects.column("record").to_numpy()
@@ -72,12 +73,12 @@ def from_rows(
     rows: pa.Table,
     *,
     node: str,
-    names: Any,
+    names: Callable[[int], str],
     epoch: EpochPlan,
     raw: pa.Array | None = None,
     clock: np.ndarray | None = None,
-    place: Any = None,
-    places: Any = None,
+    place: Callable[[int, int], str] | None = None,
+    places: Callable[[int, int, int], str | None] | None = None,
 ) -> pa.Table:
     """Rows with `_at` and batch.REASON_FIELDS. `names` gives the name of an origin number.
 

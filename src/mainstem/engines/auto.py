@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mainstem.engines.contract import Engine, EpochPlan, Report
+from mainstem.engines.site import Site
 from mainstem.engines.stages import asks
 from mainstem.plan.words import Plan
 from mainstem.plugs import Budget
@@ -26,19 +26,19 @@ class Auto:
         """Large epochs where much is waiting; what is there takes part in it, be it little."""
         return Budget(rows * self._tasks, size * self._tasks, self._tasks)
 
-    def begin(self, plan: Plan, epoch: EpochPlan, scope: Any) -> None:
+    def begin(self, plan: Plan, epoch: EpochPlan, site: Site) -> None:
         """Read ahead what will be computed here."""
         if size_of(epoch) < self._above:
-            self._small.begin(plan, epoch, scope)
+            self._small.begin(plan, epoch, site)
 
-    def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]:
+    def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """The epoch by the engine that its size asks for."""
         engine = self._small
         if size_of(epoch) >= self._above or (epoch.closing and any(map(asks, plan.nodes))):
             self._large = self._large or self._open()
             engine = self._large
         self.name = engine.name
-        return engine.run(plan, epoch, scope)
+        return engine.run(plan, epoch, site)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -14,6 +14,9 @@ import pyarrow as pa
 from mainstem.batch import NONE, Fates
 from mainstem.plan.words import Plan
 from mainstem.plugs import Budget
+
+if TYPE_CHECKING:
+    from mainstem.engines.site import Site
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,18 @@ class Engine(Protocol):
     def wants(self, rows: int, size: int) -> Budget:
         """How much one epoch should take, where a task takes about so many rows and bytes."""
 
-    def begin(self, plan: Plan, epoch: EpochPlan, scope: Any) -> None:
+    def begin(self, plan: Plan, epoch: EpochPlan, site: Site) -> None:
         """Perhaps begin to read for an epoch whose predecessor is still being carried out.
 
         `epoch` has its ranges, clock and tables; what comes from its predecessor (state, carry, marks) is filled in before
         it is planned and run. Nothing that is decided depends on it: files that nobody names are what a killed attempt leaves.
         """
 
-    def run(self, plan: Plan, epoch: EpochPlan, scope: Any) -> Sequence[Report]: ...
+    def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
+        """Carry out an epoch: the reports of every task, whose files lie staged and fsynced. Nothing of it is visible yet.
 
-    def close(self) -> None: ...
+        An error of a task is raised here as it was there; what the other tasks staged nobody will name.
+        """
+
+    def close(self) -> None:
+        """Let go of everything that the engine holds: threads, processes, files of an epoch that was begun and does not come."""

@@ -7,25 +7,24 @@ what parts records, and the format says what that may be (`Format.separates`). C
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mainstem.engines.law import broken
-from mainstem.plugs import Chunk, Decoded
+from mainstem.plugs import Chunk, Decoded, Format
 
 _SHOWN = 60                           # bytes of what was overlooked that an error shows
 
 
-def check(form: Any, chunk: Chunk, decoded: Decoded, place: Callable[[int], str]) -> None:
+def check(form: Format, chunk: Chunk, decoded: Decoded, place: Callable[[int], str]) -> None:
     """Raises Bug `law.broken` for a record or bytes of the chunk that the format lost, doubled or invented.
 
     `place` tells a person where a position lies.
     """
     wrong = _records(decoded) or _positions(form, chunk, decoded)
     if wrong is None and form.cut_by != "rows" and hasattr(form, "separates"):
-        wrong = _bytes(form, chunk, decoded)
+        wrong = _bytes(form.separates, chunk, decoded)
     if wrong is not None:
         raise broken(f"the format {form.kind} does not account for what it read", place(chunk.start), wrong)
 
@@ -50,7 +49,7 @@ def _records(decoded: Decoded) -> str | None:
     return None
 
 
-def _positions(form: Any, chunk: Chunk, decoded: Decoded) -> str | None:
+def _positions(form: Format, chunk: Chunk, decoded: Decoded) -> str | None:
     """Positions rise; those of rows, which are counted, without a gap."""
     position = np.asarray(decoded.position)
     if not (position[1:] > position[:-1]).all():
@@ -62,12 +61,12 @@ def _positions(form: Any, chunk: Chunk, decoded: Decoded) -> str | None:
     return None
 
 
-def _bytes(form: Any, chunk: Chunk, decoded: Decoded) -> str | None:
+def _bytes(separates: Callable[[Chunk, bytes, bytes, bytes], bool], chunk: Chunk, decoded: Decoded) -> str | None:
     """What lies in no record is nothing but what parts records."""
     data = chunk.data if decoded.data is None else decoded.data
     view, count = np.frombuffer(data, np.uint8), len(decoded.position)
     if not count:
-        return None if form.separates(chunk, bytes(data), b"", b"") else _overlooked(bytes(data))
+        return None if separates(chunk, bytes(data), b"", b"") else _overlooked(bytes(data))
     starts = np.asarray(decoded.position) - chunk.start
     lengths = _lengths(decoded.raw)
     ends = starts + lengths
@@ -80,7 +79,7 @@ def _bytes(form: Any, chunk: Chunk, decoded: Decoded) -> str | None:
     else:
         first = ends[:-1] - np.cumsum(gaps) + gaps
         between = view[np.repeat(first, gaps) + np.arange(int(gaps.sum()))].tobytes()
-    return None if form.separates(chunk, before, between, after) else _overlooked(before + between + after)
+    return None if separates(chunk, before, between, after) else _overlooked(before + between + after)
 
 
 def _overlooked(bytes_: bytes) -> str:

@@ -184,7 +184,7 @@ class Epochs:
         return manifest
 
     def _commit(
-        self, name: str, sink: Any, files: Sequence[File], manifest: Manifest, before: dict[str, Any] | None
+        self, name: str, sink: plugs.Sink, files: Sequence[File], manifest: Manifest, before: dict[str, Any] | None
     ) -> dict[str, Any]:
         before = before or {"version": None, "epoch": 0, "rows": 0, "identity": sink.prepare()}
         fresh = self.fresh and self.done is None
@@ -219,7 +219,7 @@ class Epochs:
         signals.at("epoch.committed", epoch=manifest.epoch, output=name, version=committed.version)
         return {"version": committed.version, "epoch": manifest.epoch, "rows": rows, "identity": before["identity"]}
 
-    def _intact(self, sink: Any, transaction: plugs.Transaction, files: Sequence[plugs.Staged]) -> None:
+    def _intact(self, sink: plugs.Sink, transaction: plugs.Transaction, files: Sequence[plugs.Staged]) -> None:
         """Files that an earlier run staged are what they were when it decided; of a commit that is there they may be gone."""
         if files and (sink.last(transaction.app) or 0) < transaction.version:
             for file in files:

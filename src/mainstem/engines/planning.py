@@ -153,7 +153,7 @@ class Planner:
         return all(self._discover(node, last).ended for node in self.site.plan.of(Read))
 
     def _discover(self, node: Node, last: Prepared) -> Discovery:
-        return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget or _USUAL)  # type: ignore[no-any-return]
+        return self.site.source(node.name).discover(last.progress.get(node.name), self.wish.budget or _USUAL)
 
     def _live(self, node: Node, discovery: Discovery, last: Prepared) -> dict[int, str]:
         """What every partition is to the watermark now, but those that have left: of files there are more and more."""

@@ -62,7 +62,7 @@ def run_read(
     return task.finish()
 
 
-def placer(source: Any, range_: plugs.Range) -> Any:
+def placer(source: plugs.Source, range_: plugs.Range) -> Callable[[int, int], str]:
     """Where a position of this range lies, for a person."""
     return lambda partition, position: source.place({"partition": partition, "position": position, "ref": range_.ref})
 
@@ -74,7 +74,7 @@ def stamp(
     decoded: plugs.Decoded,
     partition: int,
     running: int | None,
-    place: Any,
+    place: Callable[[int, int], str],
     origin: int | None = None,
 ) -> int:
     """Give the decoded rows their identity and mark, set aside what has no good time, and carry the rest on.

@@ -120,7 +120,7 @@ def bytes_of(site: Site, source: str, chunk: plugs.Chunk, position: int) -> byte
     except DataError:
         return None
     found = np.flatnonzero(decoded.position == position)
-    return decoded.raw[int(found[0])].as_py() if len(found) else None  # type: ignore[no-any-return]
+    return decoded.raw[int(found[0])].as_py() if len(found) else None
 
 
 def _read(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Table], where: Way) -> Outcome:
@@ -132,7 +132,7 @@ def _read(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa.Tabl
     source, progress = site.source(node.name), epoch.progress.get(node.name)
 
     def place(partition: int, position: int) -> str:
-        return source.place({"partition": partition, "position": position, "progress": progress})  # type: ignore[no-any-return]
+        return source.place({"partition": partition, "position": position, "progress": progress})
 
     def alike(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return row["partition"], row["_facts"], row["_path"], row["_arrival"] is None

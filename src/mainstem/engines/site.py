@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mainstem import plugs
-from mainstem.columns import Columns
 from mainstem.plan.words import Node, Plan, Read, Write
 
 QUARANTINE = "quarantine"
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,18 @@ class Site:
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
         """The thing of this name, made on first use."""
         with self._lock:
             if name not in self._made:
                 self._made[name] = make()
-            return self._made[name]
+            made: Made = self._made[name]
+            return made
 
-    def newest(self, name: str, version: str, make: Callable[[], Any]) -> Any:
+    def newest(self, name: str, version: str, make: Callable[[], Made]) -> Made:
         """The same of a thing that has versions: the two used last are kept, for an epoch and the one that is read ahead."""
         with self._lock:
-            kept = self._made.setdefault(f"{name}!", {})
+            kept: dict[str, Made] = self._made.setdefault(f"{name}!", {})
             kept[version] = kept.pop(version) if version in kept else make()
             while len(kept) > 2:
                 del kept[next(iter(kept))]
@@ -61,54 +62,59 @@ class Site:
         """The transaction id of an output, in its table's log."""
         return f"{self.place.environment}.{self.place.pipeline}/{incarnation}/{output}"
 
-    def source(self, name: str) -> Any:
+    def source(self, name: str) -> plugs.Source:
         """The source of a Read node."""
-        return self.once(f"source/{name}", lambda: self._open_source(name, self.plan.node(name).word))
 
-    def _open_source(self, name: str, word: Any) -> Any:
-        kind = plugs.find("sources", word.source)
-        time = word.time
-        scope = self.scope(name, time.partition if time else "source", time.complete if time else False)
-        return kind(self.options(kind, word.options), self.format(name, word), scope)
+        def make() -> plugs.Source:
+            word = self.plan.node(name).word
+            assert isinstance(word, Read)
+            kind: type[plugs.Source] = plugs.find("sources", word.source)
+            time = word.time
+            scope = self.scope(name, time.partition if time else "source", time.complete if time else False)
+            return kind(self.options(kind, word.options), self.format(name, word), scope)
 
-    def format(self, name: str, word: Read) -> Any:
+        return self.once(f"source/{name}", make)
+
+    def format(self, name: str, word: Read) -> plugs.Format:
         """The format that decodes a source's records."""
 
-        def make() -> Any:
-            kind = plugs.find("formats", word.format)
+        def make() -> plugs.Format:
+            kind: type[plugs.Format] = plugs.find("formats", word.format)
             return kind(self.options(kind, word.format_options), word.declared, word.unknown, word.missing)
 
         return self.once(f"format/{name}", make)
 
-    def sink(self, node: Node) -> Any:
+    def sink(self, node: Node) -> plugs.Sink:
         """The sink of a Write node."""
-        return self.once(f"sink/{node.name}", lambda: self._sink(node.step, node.word, node.columns))
 
-    def _sink(self, name: str, word: Any, columns: Columns) -> Any:
-        assert isinstance(word, Write)
-        kind = plugs.find("sinks", word.sink)
-        chosen = kind.fixed_format or word.format
-        form = plugs.find("formats", chosen) if chosen else None
-        opened = form(self.options(form, word.format_options), columns, "ignore", "null") if form else None
-        return kind(self.options(kind, word.options), columns, word.mode, word.key, opened, self.scope(name))
+        def make() -> plugs.Sink:
+            word, columns = node.word, node.columns
+            assert isinstance(word, Write)
+            kind: type[plugs.Sink] = plugs.find("sinks", word.sink)
+            chosen = kind.fixed_format or word.format
+            form: type[plugs.Format] | None = plugs.find("formats", chosen) if chosen else None
+            opened = form(self.options(form, word.format_options), columns, "ignore", "null") if form else None
+            return kind(self.options(kind, word.options), columns, word.mode, word.key, opened, self.scope(node.step))
 
-    def quarantine(self) -> Any:
+        return self.once(f"sink/{node.name}", make)
+
+    def quarantine(self) -> plugs.Erasable:
         """The sink of everything that was set aside: a Delta table beside the outputs."""
 
-        def make() -> Any:
+        def make() -> plugs.Erasable:
             from mainstem.engines.aside import COLUMNS
 
-            kind = plugs.find("sinks", "delta")
+            kind: type[plugs.Erasable] = plugs.find("sinks", "delta")
             options = kind.Options.model_validate({"table": f"{self.place.pipeline}_{QUARANTINE}"})
             return kind(options, COLUMNS, "append", (), None, self.scope(QUARANTINE))
 
         return self.once("sink/quarantine!", make)
 
-    def sinks(self) -> dict[str, Any]:
+    def sinks(self) -> dict[str, plugs.Sink]:
         """Every sink by its node's name, the quarantine last."""
         return {node.name: self.sink(node) for node in self.plan.of(Write)} | {QUARANTINE: self.quarantine()}
 
-    def options(self, kind: Any, raw: Mapping[str, Any]) -> Any:
+    def options(self, kind: type[plugs.Source | plugs.Sink | plugs.Format], raw: Mapping[str, Any]) -> plugs.Options:
         """A plug's options, with the secrets put in at the last moment."""
         return kind.Options.model_validate(self._reveal(dict(raw)))
 

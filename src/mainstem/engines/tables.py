@@ -24,7 +24,7 @@ def _load(site: Site, epoch: EpochPlan, table: Table) -> pa.Table:
     if table.latest is not None:
         return _latest(site, epoch, table.latest)
     pinned = epoch.tables[table.name]
-    return site.newest(f"table/{table.name}", pinned["hash"], lambda: tables.open_pinned(pinned["path"]))  # type: ignore[no-any-return]
+    return site.newest(f"table/{table.name}", pinned["hash"], lambda: tables.open_pinned(pinned["path"]))
 
 
 def _latest(site: Site, epoch: EpochPlan, fold: str) -> pa.Table:
@@ -32,4 +32,4 @@ def _latest(site: Site, epoch: EpochPlan, fold: str) -> pa.Table:
     kernel: Any = fold_kernel(node)
     files = [file for file in epoch.state if file.node == fold]
     state = staging.load_state(site.work, files, 0, KEY_GROUPS, NONE, kernel.schema(node, input_schemas(site, node)))
-    return kernel.table(node, state)  # type: ignore[no-any-return]
+    return kernel.table(node, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from mainstem.engines.law import broken, name_of
 from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
 from mainstem.plan.words import Check, Dedupe, Fold, Node, Plan, Read, Sql, Write
+from mainstem.plugs import Sink
 
 _ticks = SystemClock()
 
@@ -56,7 +57,7 @@ class Raw:
 
     records: pa.Array
     clock: np.ndarray | None
-    place: Any
+    place: Callable[[int, int], str]
 
 
 class Task:
@@ -160,7 +161,7 @@ class Task:
         if not isinstance(self.site.plan.node(name).word, Read):
             return None
         progress = self.epoch.progress.get(name)
-        return self.site.source(name).place({"partition": partition, "position": position, "progress": progress})  # type: ignore[no-any-return]
+        return self.site.source(name).place({"partition": partition, "position": position, "progress": progress})
 
     # --------------------------------------------------------------------------------------------------- the end
 
@@ -179,7 +180,7 @@ class Task:
         signals.tell("task.finished", epoch=self.epoch.epoch, stage=self.stage, task=self.number)
         return Outcome(report, self.parcels)
 
-    def _stage(self, name: str, sink: Any, rows: pa.Table, attempt: str, kind: str) -> None:
+    def _stage(self, name: str, sink: Sink, rows: pa.Table, attempt: str, kind: str) -> None:
         began = _ticks.monotonic()
         label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{attempt}"
         staged = sink.stage(rows, label)

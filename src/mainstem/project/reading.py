@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mainstem.clock import iso
 from mainstem.engines import journal
 from mainstem.engines.site import QUARANTINE
 from mainstem.errors import MainstemError, SpecError
-from mainstem.plan.words import Plan, Write
+from mainstem.plan.words import Plan, Table, Write
 from mainstem.project import release
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mainstem.columns import Columns
     from mainstem.engines.journal import Manifest
+    from mainstem.engines.site import Site
+    from mainstem.plugs import Sink
     from mainstem.project.place import Opened
 
 
@@ -49,7 +53,7 @@ def manifest_at(opened: Opened, at: str | None) -> Manifest | None:
     )
 
 
-def _wanted(at: str) -> Any:
+def _wanted(at: str) -> Callable[[Manifest], bool]:
     if at.isdigit():
         return lambda manifest: manifest.epoch <= int(at)      # the state as of epoch N: the newest that was complete by then
     try:
@@ -77,12 +81,12 @@ def read(opened: Opened, name: str, at: str | None = None) -> pa.Table:
     return found[name]()
 
 
-def relations(opened: Opened, at: str | None = None) -> dict[str, Any]:
+def relations(opened: Opened, at: str | None = None) -> dict[str, Callable[[], pa.Table]]:
     """What can be read, by name; each a function that reads it."""
     manifest = manifest_at(opened, at)
     plan: Plan = release.plan_of(opened.work, manifest.release) if manifest else opened.plan
     site = opened.site(plan)
-    found: dict[str, Any] = {}
+    found: dict[str, Callable[[], pa.Table]] = {}
     for node in plan.of(Write):
         version = manifest.outputs.get(node.name, {}).get("version") if manifest else None
         found[node.step] = _reader(site.sink(node), version, node.columns)
@@ -98,7 +102,7 @@ def relations(opened: Opened, at: str | None = None) -> dict[str, Any]:
     return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "epochs", "legs")}
 
 
-def _reader(sink: Any, version: int | None, columns: Any) -> Any:
+def _reader(sink: Sink, version: int | None, columns: Columns) -> Callable[[], pa.Table]:
     def rows() -> pa.Table:
         import pyarrow as pa
 
@@ -109,7 +113,7 @@ def _reader(sink: Any, version: int | None, columns: Any) -> Any:
     return rows
 
 
-def _table(site: Any, table: Any) -> Any:
+def _table(site: Site, table: Table) -> Callable[[], pa.Table]:
     def rows() -> pa.Table:
         from mainstem.clock import SystemClock
         from mainstem.engines.kernels import tables

@@ -27,6 +27,7 @@ from mainstem.project import engines, history, incarnation, release, upkeep
 from mainstem.project.tally import Tally
 
 if TYPE_CHECKING:
+    from mainstem.engines.site import Site
     from mainstem.project.place import Opened
 
 _WAIT = 0.1  # seconds between looks at a source that has nothing new
@@ -185,7 +186,7 @@ class _Runner:
     def _known(self) -> list[str]:
         return [found.incarnation for found in journal.incarnations(self.opened.work)]
 
-    def _loop(self, site: Any) -> Epochs:
+    def _loop(self, site: Site) -> Epochs:
         return Epochs(site, self.engine, self.home, self.lease, self.clock, self.ledger.finished, self.fresh, self._over_limit)
 
     def _recover(self, new: str) -> None:
@@ -221,11 +222,11 @@ class _Runner:
         plan.tables = tables.pin_all(loop.site, loop.head.tables if loop.head else {}, plan.clock)
         self._epoch(loop, plan)
 
-    def _site(self, name: str) -> Any:
+    def _site(self, name: str) -> Site:
         work = self.opened.work
         return self.opened.site(release.plan_of(work, name), release.code_of(work, name))
 
-    def _epoch(self, loop: Epochs, plan: Any) -> None:
+    def _epoch(self, loop: Epochs, plan: EpochPlan) -> None:
         prepared = loop.run(plan)
         self.tally.add(plan, prepared)
         sweep.state(self.opened.work, plan.state, prepared.state)

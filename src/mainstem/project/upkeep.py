@@ -16,7 +16,7 @@ from mainstem.clock import Clock, SystemClock
 from mainstem.engines import journal, orders, sweep
 from mainstem.engines.journal import Journal
 from mainstem.errors import ConcurrencyError, MainstemError, TransientError
-from mainstem.plugs import Keep
+from mainstem.plugs import Keep, Sink
 from mainstem.project import release
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Chores:
         opened = self.opened
         return {"ledger_rows": thin(store, opened.name, opened.environment, opened.settings.retention_history, self.dry_run)}
 
-    def output(self, name: str, sink: Any) -> Mapping[str, int]:
+    def output(self, name: str, sink: Sink) -> Mapping[str, int]:
         """Compaction and vacuum of one output: what a manifest names stays readable, what waits for its commit stays."""
         versions, done = set[int](), 0
         for number in self.home.epochs("manifest"):

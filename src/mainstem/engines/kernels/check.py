@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -23,12 +23,15 @@ from mainstem.engines.kernels.binder import invalid
 from mainstem.errors import DataError
 from mainstem.plan.words import Check, Node, Rule
 
+if TYPE_CHECKING:
+    from mainstem.engines.site import Site
+
 FLAGS = "_flags"
 _EXPLAINED = 100                      # rows whose own error message is worth a query of its own
 _NAMES = pa.list_(pa.string())
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Any = None,
+def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None,
         in_place: bool = False) -> Result:
     """Split the rows by the rules of `node`. `in_place`: bad rows may stay among the others, `Result.out` says which these are.
 
@@ -72,7 +75,7 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
     return Result(good, aside, fates, notes=_notes(word.rules, answers), out=out if in_place else None)
 
 
-def _answers(rules: Sequence[Rule], name: str, rows: pa.Table, site: Any,
+def _answers(rules: Sequence[Rule], name: str, rows: pa.Table, site: Site | None,
              ) -> tuple[list[pa.BooleanArray], pa.Table, pa.Table | None]:
     """Every rule's answers, the rows that they are about, and the rows (set aside) on which a rule cannot be asked."""
     columns = site.plan.node(name).columns if site is not None else ()

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +20,15 @@ from mainstem.engines.law import broken
 from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold, Map, Node
 
+if TYPE_CHECKING:
+    from mainstem.engines.site import Site
+
 _DEATHS = 64                          # processes that one batch may cost before the step is given up
 _UNCHANGED = "pass the values of `_at` on unchanged"
 _HOPELESS = 1000                      # failing rows after which a function that fails on most rows is given up
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Any = None) -> Result:
+def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None) -> Result:
     """Call the function of `node` with the rows; what it returns, under the identities that `rows:` promises.
 
     `same` gets the columns and returns as many rows in the same order. `fewer` and `any` get one column more, `_at` (int64,
@@ -71,7 +74,7 @@ def _schema(node: Node) -> pa.Schema:
 class _Calls:
     """The calls for one batch: whole if it goes well, else in ever smaller pieces until the failing rows are alone."""
 
-    def __init__(self, node: Node, word: Map, rows: pa.Table, where: slot.Slot, site: Any) -> None:
+    def __init__(self, node: Node, word: Map, rows: pa.Table, where: slot.Slot, site: Site | None) -> None:
         self.node, self.word, self.slot, self.site = node, word, where, site
         self.rows = rows.drop_columns([AT])
         self.failed: dict[int, str] = {}
@@ -197,7 +200,7 @@ def _children(rows: pa.Table, parents: np.ndarray, origin: int) -> pa.StructArra
     return pa.StructArray.from_arrays([pa.array(values[field.name], field.type) for field in AT_TYPE], fields=list(AT_TYPE))
 
 
-def _timed(node: Node, site: Any) -> bool:
+def _timed(node: Node, site: Site | None) -> bool:
     """Whether a fold asks for the time of what this node makes."""
     if site is None:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -20,10 +20,13 @@ from mainstem.engines.kernels.made import newborn
 from mainstem.errors import Bug
 from mainstem.plan.words import Branch, Node, Sql
 
+if TYPE_CHECKING:
+    from mainstem.engines.site import Site
+
 _EXPLAINED = 100                      # failing rows whose own message is worth a query of its own
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Any = None,
+def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None,
         out: np.ndarray | None = None) -> Result:
     """Run every branch of `node` that reads the one input given; rows keep its order. `out`: indexes of rows that are none of it.
 

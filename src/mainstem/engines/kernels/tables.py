@@ -7,8 +7,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +20,16 @@ from mainstem.errors import ConcurrencyError, DataError, RefusedError
 from mainstem.plan.words import Table
 from mainstem.quantities import parse_duration
 
+if TYPE_CHECKING:
+    from mainstem.engines.site import Site
+
 FOLDER = "tables"
 _ALL = plugs.Budget(2**62, 2**62)
 _HARMLESS = ("empty", "duplicate", "renamed", "deleted")      # outcomes of files that leave a table whole
 _LIMIT = 4 << 30                      # bytes of input; a table is held in memory by every task
 
 
-def pin_all(site: Any, previous: Mapping[str, Mapping[str, Any]], now: int) -> dict[str, dict[str, Any]]:
+def pin_all(site: Site, previous: Mapping[str, Mapping[str, Any]], now: int) -> dict[str, dict[str, Any]]:
     """What plan-N says of every table of the plan: {path, version, hash, ...}; read again only where its input changed.
 
     `previous` is the same of the epoch before, `now` the clock of the plan. Raises DataError for a table that is wrong.
@@ -33,13 +37,14 @@ def pin_all(site: Any, previous: Mapping[str, Mapping[str, Any]], now: int) -> d
     pinned = {}
     for table in site.plan.tables:
         if table.latest is None:
-            source, format_ = site.once(f"table-source/{table.name}", lambda table=table: _open(site, table))
+            source, format_ = site.once(f"table-source/{table.name}", partial(_open, site, table))
             pinned[table.name] = pin(table, source, format_, Path(site.work) / FOLDER, previous.get(table.name), now)
     return pinned
 
 
-def _open(site: Any, table: Table) -> tuple[Any, Any]:
-    shape, place = plugs.find("formats", table.format), plugs.find("sources", table.source)
+def _open(site: Site, table: Table) -> tuple[plugs.Source, plugs.Format]:
+    shape: type[plugs.Format] = plugs.find("formats", table.format)
+    place: type[plugs.Source] = plugs.find("sources", table.source)
     format_ = shape(site.options(shape, table.format_options), table.columns, "ignore", "null")
     return place(site.options(place, table.options), format_, site.scope(table.name)), format_
 

@@ -39,14 +39,14 @@ class Spark:
         if self._owned:
             self._session.stop()
 
-    def begin(self, plan: Plan, epoch: EpochPlan, scope: Any) -> None:
+    def begin(self, plan: Plan, epoch: EpochPlan, site: Site) -> None:
         """Nothing: Spark's tasks have enough to do with one epoch."""
 
-    def run(self, plan: Plan, epoch: EpochPlan, scope: Site) -> Sequence[Report]:
+    def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch in one job, and in one more for each step that is not deterministic."""
         cut = Cut(plan, self.tasks, epoch.closing)
-        work = worker.Work(words.encode(plan), scope.place, scope.code, msgspec.json.encode(epoch), self.tasks, self._memory)
-        what, count = f"{scope.place.pipeline}: epoch {epoch.epoch}", stages.reads(epoch)
+        work = worker.Work(words.encode(plan), site.place, site.code, msgspec.json.encode(epoch), self.tasks, self._memory)
+        what, count = f"{site.place.pipeline}: epoch {epoch.epoch}", stages.reads(epoch)
         frame = self._session.range(0, count, 1, count).mapInArrow(partial(worker.read, work), wire.SCHEMA)
         for stage in range(1, cut.last + 1):
             if cut.keeps(stage - 1):
@@ -57,7 +57,7 @@ class Spark:
             else:
                 frame = frame.repartitionById(self.tasks, "target").mapInArrow(partial(worker.fold, work, stage), wire.SCHEMA)
         messages = self._collected(frame, what)
-        sweep.between(scope.work)
+        sweep.between(site.work)
         return [msgspec.json.decode(message.meta, type=Report) for message in messages if message.kind == stages.REPORT]
 
     def _collected(self, frame: Any, what: str) -> list[Message]:
