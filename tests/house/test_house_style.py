@@ -177,6 +177,13 @@ def test_every_reason_is_used():
     assert [reason for reason in REASONS if f'"{reason}"' not in text and f"'{reason}'" not in text] == []
 
 
+def test_no_relation_of_a_pipeline_is_called_like_our_facts():
+    from mainstem.ledger.runs import FACTS
+    from mainstem.spec.names import OURS
+
+    assert {table.name for table in FACTS} == set(OURS) - {"rows", "quarantine"}
+
+
 def loaded_by(module):
     heavy = ("pyarrow", "duckdb", "deltalake", "sqlalchemy", "alembic", "sqlglot", "numpy", "typer", "rich")
     code = f"import sys, {module}; print(*sorted(set(sys.modules) & set({heavy!r})))"

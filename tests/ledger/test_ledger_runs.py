@@ -119,8 +119,10 @@ def test_facts_are_those_of_one_pipeline(ledger):
     begin(ledger, "run-a")
     runs.project_manifest(ledger, "run-a", manifest(1))
     runs.project_manifest(ledger, None, manifest(1, incarnation="other") | {"pipeline": "other"})
+    for pipeline in ("greenhouse", "other"):
+        register.incident(ledger, pipeline=pipeline, environment="default", code="disk.full", message="it is full", run_id="a", seen=1)
     facts = runs.facts(ledger, "greenhouse", "default")
-    assert {name: len(rows) for name, rows in facts.items()} == {"runs": 1, "epochs": 1, "legs": 1}
+    assert {name: len(rows) for name, rows in facts.items()} == {"runs": 1, "epochs": 1, "legs": 1, "incidents": 1}
     assert json.dumps(facts)
     assert facts["legs"][0]["delivered"] == 7
 
@@ -132,8 +134,8 @@ def rows(ledger, table):
 
 def test_a_release_is_kept_once(ledger):
     names = {"pipeline": "greenhouse", "environment": "default"}
-    register.release(ledger, release="r1", created=1, plan="plan.json", **names)
-    register.release(ledger, release="r1", created=2, plan="plan.json", **names)
+    register.release(ledger, release="r1", created=1, **names)
+    register.release(ledger, release="r1", created=2, **names)
     assert [row["created"] for row in rows(ledger, tables.releases)] == ["1970-01-01T00:00:00.000001Z"]
 
 

@@ -79,7 +79,7 @@ def test_thousands_of_runs_and_their_releases(ledger):
              "host": "h", "pid": 1, "started": runs.moment(number), "ended": runs.moment(number + 1), "why": "end", "epochs": 1,
              "rows": 1, "account": whole(1)} for number in range(3000)])
     for number in range(31):
-        register.release(ledger, release=f"r{number}", created=number, plan="p", **names)
+        register.release(ledger, release=f"r{number}", created=number, **names)
     begin(ledger, "run-99999")
     said = thin(ledger, "greenhouse", "default", 250, dry_run=True)
     assert thin(ledger, "greenhouse", "default", 250) >= said > 2700

@@ -175,6 +175,7 @@ def edited(old: str, new: str) -> str:
     ("  s: {sql", "  rows: {sql", 6, "spec.reserved_name", ""),
     ("  s: {sql", "  a: {sql", 6, "spec.name_clash", ""),
     ("  o: {from", "  quarantine: {from", 8, "spec.reserved_name", ""),
+    ("  o: {from", "  incidents: {from", 8, "spec.reserved_name", "incidents_1"),
     # from
     ("from: s, delta", "delta", 8, "spec.missing_key", "`from"),
     ("sql: SELECT", "from: 5, sql: SELECT", 6, "spec.value", ""),

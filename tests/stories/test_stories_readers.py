@@ -36,6 +36,15 @@ def readings(first: int, last: int, **more: Any) -> str:
     return lines({"sensor": f"s{n % 3}", "at": at(n), "value": float(n)} | more for n in range(first, last))
 
 
+def test_what_went_wrong_can_be_asked_for_in_sql(tmp_path: Path) -> None:
+    file = write(tmp_path, PIPELINE.replace("value < 1000}", "value < 1000, else: stop}"), inbox___a=readings(0, 1, value=1000.0))
+    with pytest.raises(MainstemError) as met:
+        opened(file).run()
+    found = opened(file).sql("SELECT code, count, open, message FROM incidents").to_pylist()
+    assert [(row["code"], row["count"], row["open"]) for row in found] == [(met.value.code, 1, True)]
+    assert "1000" in found[0]["message"]
+
+
 def test_older_epochs_by_number_and_by_time(tmp_path: Path) -> None:
     file = write(tmp_path, PIPELINE, inbox___a=readings(0, 10))
     opened(file).run()

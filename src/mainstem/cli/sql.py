@@ -19,6 +19,9 @@ def sql(query: Annotated[str, typer.Argument(metavar="QUERY", help="DuckDB SQL; 
                                                show_default="the last complete epoch")] = None,
         file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table,
         settings: Settings = None) -> None:
-    """Ask what was written. Relations: outputs, `quarantine`, tables, `runs`, `epochs`, `legs`, all as of one complete epoch."""
+    """Ask what was written, all as of one complete epoch.
+
+    Relations: outputs, `quarantine`, tables, and the facts of runs: `runs`, `epochs`, `legs`, `incidents`.
+    """
     text = sys.stdin.read() if query == "-" else query
     show.arrow("sql", opened(file, environment, settings).sql(text, at), output)

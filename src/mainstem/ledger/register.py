@@ -30,11 +30,11 @@ def resolved(store: Store, *, pipeline: str, environment: str) -> int:
             here.pipeline == pipeline, here.environment == environment, here.open).values(open=False)).rowcount
 
 
-def release(store: Store, *, release: str, pipeline: str, environment: str, created: int, plan: str) -> None:
+def release(store: Store, *, release: str, pipeline: str, environment: str, created: int) -> None:
     """A release exists; saying so again changes nothing."""
     here = tables.releases.c
     with store.write() as connection:
         known = select(here.release).where(here.release == release, here.pipeline == pipeline, here.environment == environment)
         if connection.execute(known).first() is None:
             connection.execute(insert(tables.releases).values(
-                release=release, pipeline=pipeline, environment=environment, created=moment(created), plan=plan))
+                release=release, pipeline=pipeline, environment=environment, created=moment(created)))

@@ -14,6 +14,7 @@ from mainstem.clock import iso
 from mainstem.ledger import tables
 from mainstem.ledger.store import Store
 
+FACTS = (tables.runs, tables.epochs, tables.legs, tables.incidents)      # what `mainstem sql` knows by these names
 BULKY = ("account", "met", "thinned")    # columns of runs that lists leave out
 _COUNTS = ("made", "held_before", "delivered", "filtered", "quarantined", "late", "held")
 
@@ -164,10 +165,10 @@ def add_up(connection: Connection, manifests: Iterable[Mapping[str, Any]], befor
 
 
 def facts(store: Store, pipeline: str, environment: str) -> dict[str, list[dict[str, Any]]]:
-    """`runs`, `epochs` and `legs` of one pipeline as rows, for SQL over run facts."""
+    """The rows of FACTS of one pipeline, for SQL over run facts."""
     found = {}
     with store.read() as connection:
-        for table in (tables.runs, tables.epochs, tables.legs):
+        for table in FACTS:
             columns = [column for column in table.c if column.name not in (*BULKY, "pipeline", "environment")]
             query = select(*columns).where(table.c.pipeline == pipeline, table.c.environment == environment)
             found[table.name] = [dict(row) for row in connection.execute(query.order_by(*table.primary_key.columns)).mappings()]

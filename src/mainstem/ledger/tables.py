@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-HEAD = "0003"                             # the newest migration: what a ledger must stand at
+HEAD = "0004"                             # the newest migration: what a ledger must stand at
 
 metadata = MetaData()
 
@@ -80,36 +80,6 @@ outputs = Table(
     Column("rows", BigInteger, nullable=False),
 )
 
-# What people asked for: replay, discard, reset.
-orders = Table(
-    "orders", metadata,
-    Column("order_id", String(36), primary_key=True),
-    Column("pipeline", String(200), nullable=False),
-    Column("environment", String(200), nullable=False),
-    Column("incarnation", String(36), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("asked", String(27), nullable=False),
-    Column("by", String(255), nullable=False),                    # user@host
-    Column("wanted", JSON, nullable=False),
-    Column("state", String(16), nullable=False),                  # open | done | failed
-    Column("settled", String(27)),
-    Column("result", JSON),
-)
-
-# Records that a source lost, and that somebody accepted as lost.
-gaps = Table(
-    "gaps", metadata,
-    Column("gap_id", String(36), primary_key=True),
-    Column("pipeline", String(200), nullable=False),
-    Column("environment", String(200), nullable=False),
-    Column("source", String(200), nullable=False),
-    Column("partition", BigInteger, nullable=False),
-    Column("start", BigInteger, nullable=False),
-    Column("end", BigInteger, nullable=False),
-    Column("accepted", String(27), nullable=False),
-    Column("by", String(255), nullable=False),
-)
-
 # What went wrong, one row per kind of trouble of a pipeline.
 incidents = Table(
     "incidents", metadata,
@@ -131,5 +101,4 @@ releases = Table(
     Column("pipeline", String(200), primary_key=True),
     Column("environment", String(200), primary_key=True),
     Column("created", String(27), nullable=False),
-    Column("plan", Text, nullable=False),                         # path of its plan.json
 )

@@ -59,8 +59,7 @@ class History:
                 host=socket.gethostname(),
                 pid=os.getpid(),
             )
-            plan = str(opened.work / "releases" / release / "plan.json")
-            register.release(opened_store, release=release, created=started, plan=plan, **self._mine)
+            register.release(opened_store, release=release, created=started, **self._mine)
             return opened_store
 
         return begin

@@ -99,7 +99,7 @@ def relations(opened: Opened, at: str | None = None) -> dict[str, Callable[[], p
             found.setdefault(table.name, _table(site, table))
     from mainstem.project.records import facts
 
-    return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "epochs", "legs")}
+    return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "epochs", "legs", "incidents")}
 
 
 def _reader(sink: Sink, version: int | None, columns: Columns) -> Callable[[], pa.Table]:

@@ -41,22 +41,20 @@ def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
 
 
 def facts(opened: Opened) -> dict[str, pa.Table]:
-    """`runs`, `epochs` and `legs` as tables for SQL."""
+    """The run facts as tables for SQL, by name: `runs`, `epochs`, `legs`, `incidents`."""
     import pyarrow as pa
-
-    from mainstem.ledger import tables
 
     found = {}
     rows = ledger.facts(store.open_store(opened.settings.ledger_url), opened.name, opened.environment)
-    kinds = {int: pa.int64(), str: pa.string(), float: pa.float64()}
-    for name, table in {"runs": tables.runs, "epochs": tables.epochs, "legs": tables.legs}.items():
+    kinds = {int: pa.int64(), str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+    for table in ledger.FACTS:
         hidden = (*ledger.BULKY, "pipeline", "environment")
         fields = [(column.name, kinds.get(column.type.python_type, pa.string())) for column in table.c if column.name not in hidden]
         plain = [
             {key: value if isinstance(value, int | float | str | None) else _text(value) for key, value in row.items()}
-            for row in rows[name]
+            for row in rows[table.name]
         ]
-        found[name] = pa.Table.from_pylist(plain, schema=pa.schema(fields))
+        found[table.name] = pa.Table.from_pylist(plain, schema=pa.schema(fields))
     return found
 
 

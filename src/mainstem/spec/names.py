@@ -17,7 +17,7 @@ RESERVED = frozenset("""
 """.split())  # noqa: SIM905 (a list of 75 quoted words would be unreadable)
 # relations that mainstem makes itself: `rows` in the select of a window, the others in `mainstem sql`
 OURS = {"rows": "the rows of a window are called so in its `select`", "quarantine": "what is set aside is called so",
-        "runs": "the run facts are called so"}
+        **dict.fromkeys(("runs", "epochs", "legs", "incidents"), "the run facts are called so")}
 # names that Delta readers and writers give a meaning: the change data feed, and the path of a file
 DELTA = frozenset(("_change_type", "_commit_version", "_commit_timestamp", "_metadata", "__delta_internal_is_row_matched"))
 
