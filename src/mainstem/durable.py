@@ -77,11 +77,21 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> tuple[int, str]:
 
 def publish(path: Path, content: bytes) -> None:
     """Give `content` the name `path`, whole or not at all; FENCED if somebody already has that name."""
+    _name(path, content, os.link)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step: for the lease only, the one file that is ever renewed."""
+    _name(path, content, os.replace)
+
+
+def _name(path: Path, content: bytes, give: Callable[[Path, Path], object]) -> None:
+    """Write a file under a name of its own and give it the one it is for; nothing of it stays where that fails."""
     temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
     write(temporary, lambda file: file.write(content))
     try:
         signals.at("durable.link", path=str(path))
-        os.link(temporary, path)
+        give(temporary, path)
     except FileExistsError as error:
         raise ConcurrencyError(
             "run.fenced", f"{path.name} is already there: another runner is ahead of this one",
@@ -91,15 +101,6 @@ def publish(path: Path, content: bytes) -> None:
         raise disk(error, path) from error
     finally:
         discard(temporary)
-    sync_folder(path.parent)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step: for the lease only, the one file that is ever renewed."""
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    write(temporary, lambda file: file.write(content))
-    signals.at("durable.link", path=str(path))
-    temporary.replace(path)
     sync_folder(path.parent)
 
 

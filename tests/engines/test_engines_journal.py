@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,19 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
         durable.write(target, lambda file: file.write(b"x"))
     assert caught.value.exit_code == 4
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(("give", "put"), [("link", durable.publish), ("replace", durable.replace)])
+def test_a_name_that_cannot_be_given_is_a_clear_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, give: str,
+                                                                         put: Callable[[Path, bytes], None]) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(durable.os, give, refuse)
+    with pytest.raises(TransientError) as met:
+        put(tmp_path / "lease", b"content")
+    assert met.value.code == "disk.full"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_record_comes_back_and_a_second_one_is_fenced(tmp_path: Path) -> None:
