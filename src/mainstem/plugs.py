@@ -92,7 +92,8 @@ class Format(Protocol):
     def cut(self, data: memoryview, facts: Mapping[str, Any], final: bool) -> int:
         """How many leading bytes of `data` are whole records; 0 if not even one. `final`: nothing follows `data`."""
 
-    def decode(self, chunk: Chunk, query: Query) -> Decoded: ...
+    def decode(self, chunk: Chunk, query: Query) -> Decoded:
+        """Every record of a chunk, as a row or as a reject. Raises only where the chunk as a whole is bad (DataError)."""
 
     def encode(self, rows: pa.Table) -> bytes:
         """The rows as one file of this format."""
@@ -151,6 +152,7 @@ class Source(Protocol):
     Options: ClassVar[type[Options]]
     resumes: ClassVar[bool]           # goes on from `progress`
     replays: ClassVar[bool]           # the same Range gives the same bytes again
+    # optional `growing: bool` of its options: False where all that they name is complete input; True if they do not say
 
     def __init__(self, options: Any, format: Format, scope: Scope) -> None: ...
 
@@ -198,7 +200,7 @@ class Scope:
 class Staged:
     """A finished data file that no reader can see yet."""
 
-    path: str                         # absolute, under the folder that `Sink.staging` named
+    path: str                         # absolute, where `Sink.stage` put it
     rows: int
     bytes: int
     sha256: str
@@ -218,9 +220,11 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Committed:
+    """What a sink says of a commit. The rows are counted by what is there, and not by what it was given: the law needs both."""
+
     version: int                      # the sink's own version that holds the transaction
     rows: int                         # rows that the commit added, counted from its own actions
-    already: bool = False             # it had been committed before
+    already: bool = False             # it had been committed before; nothing was written now
 
 
 @dataclass(frozen=True)
@@ -311,7 +315,6 @@ class Input:
     name: str
     columns: Columns
     bounded: bool                     # its input will end
-    judged: bool                      # every source that reaches it declares `time.lateness`
     timed: bool                       # its rows have event time
 
 
@@ -348,8 +351,11 @@ class Step(Protocol):
     def lower(options: Any, siblings: Mapping[str, Any], lowering: Lowering) -> Sequence[Node]:
         """The nodes of this step, in order; the last one has the step's name."""
 
-    # optional, for `check` of a file with mistakes:
-    # def outline(options, siblings, lowering) -> Columns: the columns of a step with a problem, as far as they are known
+    # optional, all static:
+    # def looks(options) -> Sequence[str]: the tables that it looks at; they are in `lowering.tables`
+    # def reads(options) -> Sequence[str]: what it reads where `from` is left out (SQL names it itself)
+    # def outline(options, siblings, lowering) -> Columns: for `check` of a file with mistakes: the columns of a step with a
+    #     problem, as far as they are known
 
 
 # ---------------------------------------------------------------------------------------------------- registry

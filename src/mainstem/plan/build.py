@@ -110,7 +110,7 @@ class _Building:
 
     def _look(self, table: Table) -> None:
         columns = self.found.columns(("tables", table.name, "columns"), table.columns)
-        self.looked[table.name] = plugs.Input(table.name, columns, bounded=True, judged=False, timed=False)
+        self.looked[table.name] = plugs.Input(table.name, columns, bounded=True, timed=False)
         for place, name in enumerate(table.key):
             no_column(name, columns, ("tables", table.name, "key", place), self.found.report)
         self.keys[table.name] = None if self.found.hurt("tables", table.name, but="columns") else table.key
@@ -218,7 +218,7 @@ class _Building:
 
     def _lookable(self, node: Node, key: tuple[str, ...] | None) -> None:
         self.keys[node.name] = key
-        self.looked = {**self.looked, node.name: plugs.Input(node.name, node.columns, bounded=False, judged=False, timed=False)}
+        self.looked = {**self.looked, node.name: plugs.Input(node.name, node.columns, bounded=False, timed=False)}
 
     def _unfed(self, step: Step) -> None:
         self.found.report(
@@ -243,13 +243,12 @@ class _Building:
     def input(self, name: str) -> plugs.Input:
         """What a step may know of what it reads; where something is not known, it is as the step wants it."""
         if name not in self.nodes:
-            return plugs.Input(name or "input", (ANY,), bounded=True, judged=True, timed=True)
+            return plugs.Input(name or "input", (ANY,), bounded=True, timed=True)
         times = {one: self._read(one).time for one in self._sources(name) if one not in self.vague}
         return plugs.Input(
             name,
             self.nodes[name].columns,
             bounded=all(not self.growing[one] or (time is not None and time.complete) for one, time in times.items()),
-            judged=all(time is not None and time.lateness is not None for time in times.values()),
             timed=self._timed(name),
         )
 

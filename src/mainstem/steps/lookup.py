@@ -69,7 +69,7 @@ class Lookup:
                 why=f"tables are: {known}",
                 fix="declare it under `tables:`; a stream is made one by a `latest` step",
             )
-            table = plugs.Input(options.table, (ANY,), bounded=True, judged=False, timed=False)
+            table = plugs.Input(options.table, (ANY,), bounded=True, timed=False)
         pairs = _keys(options, rows, table, lowering)
         taken = _taken(options, rows, table, lowering) if pairs is not None or options.take else None
         if pairs is None or taken is None:
