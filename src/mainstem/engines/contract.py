@@ -51,7 +51,9 @@ ANSWER = "="  # the input under which another engine's answer comes to a fold, b
 #   schema(node, inputs) -> pa.Schema             of its state: `_kg` int16, `_until` int64, then its own columns.
 #                                                 inputs: Mapping[input name, pa.Schema] without `_at`
 #   run(node, rows, state, times) -> Result       rows: Mapping[input name, Table] with `_at`, ordered by (o, p, n, c)
-#   compact(node, state, now) -> pa.Table         the same state without what is dead at W = now
+#   compact(node, state, now) -> pa.Table         the same state without what is dead at W = now. It is given the rows of any run
+#                                                 of newest files: older rows of the same keys may stay beside it, so it may
+#                                                 put together what it sees, and may not take it for all there is
 # A state row is dead as soon as `_until <= W`; the engine hands over only rows that are alive at W(n-1) and drops a
 # file once its largest `_until` has passed.
 
