@@ -95,15 +95,16 @@ def identity(origin: int, partition: Any, position: np.ndarray, time: np.ndarray
     return pa.StructArray.from_arrays(parts, fields=list(AT_TYPE))
 
 
-_CONSTANTS: dict[tuple[int, pa.DataType], pa.Array] = {}
+_USUAL = (0, -1, NONE)
+_CONSTANTS: dict[tuple[int, pa.DataType], pa.Array] = {}       # of these only: long arrays, which stay in memory
 
 
 def _same(value: int, kind: pa.DataType, count: int) -> pa.Array:
-    """So many times the same number: a piece of memory that all rows share, for nobody writes into Arrow's arrays."""
+    """So many times the same number; of the usual ones a piece of memory that all rows share: nobody writes into Arrow's arrays."""
+    if value not in _USUAL:
+        return pa.array(np.full(count, value, kind.to_pandas_dtype()))
     known = _CONSTANTS.get((value, kind))
     if known is None or len(known) < count:
-        if len(_CONSTANTS) >= 64:                          # partitions without end
-            _CONSTANTS.clear()
         known = _CONSTANTS[value, kind] = pa.array(np.full(max(count, 1 << 17), value, kind.to_pandas_dtype()))
     return known.slice(0, count)
 
