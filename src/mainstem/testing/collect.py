@@ -95,7 +95,7 @@ class Collect:
         version = len(commits) + 1
         made = Commit(transaction.app, transaction.version, tuple(file.path for file in files), dict(transaction.facts),
                       transaction.fresh)
-        signals.at("durable.commit", path=str(self.folder))
+        signals.at("durable.commit", path=str(self.folder), version=version)
         if not self.options.durable:
             self._shelf().commits.append(made)
         else:
