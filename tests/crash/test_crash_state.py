@@ -10,6 +10,7 @@ from damaging import DAMAGES, STAGES, damaged
 from killing import afresh, child, journal_of, make, run
 from remains import remains
 
+from mainstem import project
 from mainstem.errors import MainstemError
 
 
@@ -40,6 +41,10 @@ def test_a_lost_state_folder_is_refused_and_rebuild_works(tmp_path: Path) -> Non
     with pytest.raises(MainstemError) as caught:
         run(file, "each")
     assert caught.value.code == "checkpoint.lost"
+    for name in ("spans", "quarantine"):                  # nor is it read as if nothing had ever been written
+        with pytest.raises(MainstemError) as caught:
+            project.open(file).read(name)
+        assert caught.value.code == "checkpoint.lost"
     run(file, "each", accept="rebuild")
     assert remains(file) == whole
 

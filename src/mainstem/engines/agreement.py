@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mainstem.engines.epoch import Epochs
+from mainstem.engines.site import Place
 from mainstem.errors import RefusedError
 from mainstem.plugs import Sink
 
@@ -70,12 +72,22 @@ def _our_own(epochs: Epochs, name: str, sink: Sink, known: Sequence[str]) -> Non
             why="one table has one writer: a reset or rebuild of either would replace the rows of both",
             fix="give this output a table of its own, and bring the two together where they are read",
         )
+    if not epochs.fresh:
+        journal_there(place, name, sink, known)
+
+
+def journal_there(place: Place, name: str, sink: Sink, known: Sequence[str]) -> None:
+    """RefusedError checkpoint.lost where this pipeline wrote the table in an incarnation that is none of the `known` ones.
+
+    Without its journal nobody knows what of the table is published: it is neither gone on with nor read as if it were empty.
+    """
+    facts = sink.writer() or {}
     ours = (facts.get("pipeline"), facts.get("environment")) == (place.pipeline, place.environment)
-    if ours and not epochs.fresh and facts["incarnation"] not in known:
+    if ours and facts["incarnation"] not in known:
         raise RefusedError(
             "checkpoint.lost",
             f"output {name} was written up to epoch {facts['epoch']} by a run whose journal is not here",
-            where=str(epochs.journal.folder.parent),
+            where=str(Path(place.work) / "incarnations"),
             why=f"its incarnation {facts['incarnation']} has no folder there; going on would write its rows again",
             fix="restore the state folder, or start anew with `mainstem run --accept rebuild`",
         )

@@ -89,11 +89,11 @@ def relations(opened: Opened, at: str | None = None) -> dict[str, Callable[[], p
     found: dict[str, Callable[[], pa.Table]] = {}
     for node in plan.of(Write):
         version = manifest.outputs.get(node.name, {}).get("version") if manifest else None
-        found[node.step] = _reader(site.sink(node), version, node.columns)
+        found[node.step] = _reader(opened, node.step, site.sink(node), version, node.columns)
     from mainstem.engines.aside import COLUMNS
 
     version = manifest.outputs.get(QUARANTINE, {}).get("version") if manifest else None
-    found[QUARANTINE] = _reader(site.quarantine(), version, COLUMNS)
+    found[QUARANTINE] = _reader(opened, QUARANTINE, site.quarantine(), version, COLUMNS)
     for table in plan.tables:
         if table.latest is None:
             found.setdefault(table.name, _table(site, table))
@@ -102,11 +102,15 @@ def relations(opened: Opened, at: str | None = None) -> dict[str, Callable[[], p
     return found | {name: (lambda name=name: facts(opened)[name]) for name in ("runs", "epochs", "legs", "incidents")}
 
 
-def _reader(sink: Sink, version: int | None, columns: Columns) -> Callable[[], pa.Table]:
+def _reader(opened: Opened, name: str, sink: Sink, version: int | None, columns: Columns) -> Callable[[], pa.Table]:
     def rows() -> pa.Table:
         import pyarrow as pa
 
+        from mainstem.engines.agreement import journal_there
+
         if version is None:
+            if sink.identity():
+                journal_there(opened.place, name, sink, [home.incarnation for home in journal.incarnations(opened.work)])
             return pa.schema([(column.name, column.type.arrow) for column in columns]).empty_table()
         return sink.read(version)
 

@@ -134,11 +134,10 @@ class _Runner:
     ) -> None:
         self.opened, self.home, self.lease, self.engine, self.clock = opened, home, lease, engine, clock
         self.ledger, self.stop, self.fresh = ledger, stop, fresh
-        self.tally = Tally()
+        self.tally, self.began = Tally(), clock.monotonic()
         self.upkeep = upkeep.Rounds(opened, home, lease, clock, lambda: ledger.store)
 
     def run(self, new: str, wish: Wish, max_epochs: int | None) -> RunResult:
-        began = self.clock.monotonic()
         signals.tell("run.started", pipeline=self.opened.name, release=new, incarnation=self.home.incarnation)
         self._recover(new)
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
@@ -176,11 +175,12 @@ class _Runner:
             self.ledger.open()
             self.ledger.store  # noqa: B018 (a ledger that cannot be used stops the run before anything is decided)
             self._epoch(loop, plan)
-        return self._end(loop, new, why, wish, self.clock.monotonic() - began)
+        return self._end(loop, new, why, wish, self.clock.monotonic() - self.began)
 
     def _budget(self) -> Budget:
         """One epoch's rows, and the bytes that so many records of the usual length have; never more than memory allows."""
         rows, memory = self.opened.settings.epoch_rows, self.opened.settings.memory
+        rows = min(rows, self.tally.pace(self.clock.monotonic() - self.began))
         return self.engine.wants(rows, int(max(4096, min(epoch_bytes(memory), rows * self.tally.record))))
 
     def _known(self) -> list[str]:

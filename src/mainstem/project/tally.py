@@ -10,6 +10,7 @@ from mainstem.engines.contract import EpochPlan
 from mainstem.engines.journal import Prepared
 from mainstem.plan.words import Limits
 
+_FIRST, _LONG = 50_000, 5.0  # rows; seconds
 _FILES = 1000  # named outcomes of files that are told one by one: a run may go on for ever
 
 
@@ -44,6 +45,15 @@ class Tally:
         for note in plan.outcomes:
             self.outcomes[note["outcome"]] = self.outcomes.get(note["outcome"], 0) + 1
         self.seams += [prepared.seam] if prepared.seam else []
+
+    def pace(self, seconds: float) -> int:
+        """How many rows an epoch may take at most, after so many seconds of the run: what is done in about five seconds.
+
+        The first one is small: a run that is killed again and again, or a slow one, is to get somewhere.
+        """
+        if not self.epochs:
+            return _FIRST
+        return max(_FIRST, int(_LONG * self.rows / max(seconds, 1e-3)))
 
     def left(self, prepared: Prepared) -> None:
         """An epoch that an earlier run decided and did not publish."""
