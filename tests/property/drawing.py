@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterable, Iterator
 
-from scripted import BEGIN, SECOND, Move, Partitions, Row, line
+from scripted import BEGIN, Move, Partitions, Row, line
+
+from mainstem.testing.conformance import inputs
 
 
-def events(
-    rng: random.Random, partitions: int, rows: int, *, disorder: int = 20, step: int = 3, keys: int = 4
-) -> dict[int, list[Row]]:
-    """Random partitions of events: mostly rising times, some of them `disorder` seconds and more behind."""
-    found: dict[int, list[Row]] = {}
-    number = itertools.count()
-    for part in range(partitions):
-        now, mine = BEGIN + rng.randrange(10) * SECOND, []
-        for _ in range(rng.randrange(rows // 2, rows + 1)):
-            now += rng.randrange(step * 2) * SECOND
-            back = rng.randrange(disorder) * SECOND if rng.random() < 0.5 else 0
-            if rng.random() < 0.05:
-                back += 3 * disorder * SECOND
-            seq = next(number)
-            mine.append(
-                {
-                    "t": now - back,
-                    "k": f"k{rng.randrange(keys)}",
-                    "v": rng.randrange(-50, 50),
-                    "seq": seq,
-                    "x": rng.randrange(1000) / 4,
-                }
-            )
-        found[part] = mine
-    return found
+def events(rng: random.Random, partitions: int, rows: int, **shape: int) -> dict[int, list[Row]]:
+    """Random partitions of events that begin where a script begins: mostly rising times, some of them far behind."""
+    return inputs.events(rng, partitions, rows, begin=BEGIN, **shape)
 
 
 def cut(rng: random.Random, partitions: Partitions, most: int = 6) -> list[Move]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from mainstem import project
-from mainstem.clock import HandClock, iso
+from mainstem.clock import HandClock
 from mainstem.engines import journal, law
 from mainstem.engines.contract import Engine
 from mainstem.engines.epoch import Epochs
@@ -32,6 +32,7 @@ from mainstem.engines.planning import Planner, Wish
 from mainstem.engines.site import QUARANTINE, Site
 from mainstem.plan.words import Plan, Read, Write
 from mainstem.plugs import Budget, Chunk, Committed, Discovery, Range, Staged
+from mainstem.testing.conformance.inputs import line
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -215,16 +216,6 @@ class Ran:
             leg: {key: value for key, value in row.items() if key not in ("reasons", "held_before")}
             for leg, row in self.account.items()
         }
-
-
-def line(row: Row | bytes) -> bytes:
-    """A record: `t` and other times in microseconds become RFC 3339; bytes are taken as they are (a bad record)."""
-    if isinstance(row, bytes):
-        return row + b"\n"
-    return (
-        json.dumps({key: iso(value) if key == "t" and isinstance(value, int) else value for key, value in row.items()}).encode()
-        + b"\n"
-    )
 
 
 SOURCE = """\

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,9 @@ from drawing import cut, events, whole
 from scripted import SECOND, Ran, compiled, play, seeds, source
 
 from mainstem.plan.words import Write
+from mainstem.testing.conformance.drafts import TABLES, Draft
 
 FATES = ("delivered", "filtered", "quarantined", "late", "held")
-TABLES = """
-tables:
-  one: {files: {path: one.csv}, format: csv, key: [k], columns: {k: string!, label: string, level: int64}}
-  several: {files: {path: several.csv}, format: csv, columns: {k: string!, tag: string!}}
-"""
 FILES = {"one.csv": "k,label,level\n", "several.csv": "k,tag\n"}
 
 
@@ -34,90 +29,6 @@ def tables(keys: list[str]) -> dict[str, pa.Table]:
     }
 
 
-@dataclass
-class Draft:
-    """A pipeline that grows step by step; `rows` are the steps whose rows still have t, k, v, seq and x."""
-
-    rng: random.Random
-    steps: list[str] = field(default_factory=list)
-    rows: list[str] = field(default_factory=lambda: ["events"])
-    ends: list[str] = field(default_factory=list)  # steps whose rows nobody reads but an output
-    kinds: Counter[str] = field(default_factory=Counter)
-
-    def name(self, kind: str) -> str:
-        self.kinds[kind] += 1
-        return f"{kind}_{self.kinds[kind]}"
-
-    def add(self, kind: str, before: str, body: str, onward: bool) -> None:
-        name = self.name(kind)
-        self.steps.append(f"  {name}:\n    from: {before}\n{body}")
-        (self.rows if onward else self.ends).append(name)
-
-    def grow(self) -> None:
-        """One more step behind a random one."""
-        rng, before = self.rng, self.rng.choice(self.rows[-4:])
-        makers = {
-            "filter": (
-                f"    sql: SELECT t, k, v, seq, x FROM {before} WHERE v % {rng.randrange(3, 7)} <> {rng.randrange(2)}\n",
-                True,
-            ),
-            "check": (
-                f"    check: [{{name: high, that: v < {rng.randrange(20, 45)}}}, {{name: low, that: v > {rng.randrange(-48, -30)}, else: "
-                f"{rng.choice(['drop', 'quarantine'])}}}]\n",
-                True,
-            ),
-            "flags": ("    check: [{name: round, that: v % 10 <> 0, else: flag}]\n", False),
-            "unnest": (f"    sql: SELECT t, k, v, seq, x, unnest(range(abs(v) % 3)) AS item FROM {before}\n", True),
-            "tags": (
-                "    lookup: {table: several, on: [k], many: true, unmatched: "
-                + rng.choice(["drop", "quarantine", "keep"])
-                + "}\n",
-                False,
-            ),
-            "label": (
-                "    lookup: {table: one, on: [k], take: [label], unmatched: " + rng.choice(["drop", "quarantine", "keep"]) + "}\n",
-                False,
-            ),
-            "dedupe": ("    dedupe: {by: [k, v], within: 40s}\n", True),
-            "window": (
-                f"    window: {{size: {rng.choice(['30s', '1m', '5m'])}, by: [k], late: {rng.choice(['quarantine', 'drop'])}}}\n"
-                "    select: count(*) AS n, sum(v) AS total\n    having: count(*) > 2\n",
-                False,
-            ),
-            "hop": (
-                f"    window: {{size: 1m, every: {rng.choice(['20s', '30s', '25s'])}, late: quarantine}}\n    select: count(*) AS n\n",
-                False,
-            ),
-            "session": ("    session: {gap: 20s, by: [k]}\n    select: count(*) AS n\n    having: sum(v) > 0\n", False),
-            "over": ("    over: {by: [k], range: 1m}\n    select: max(v) AS highest\n", False),
-            "alert": (f"    alert: {{when: v > {rng.randrange(10, 30)}, by: [k]}}\n", False),
-        }
-        if before.startswith("unnest"):
-            makers.pop("dedupe")
-        kind = rng.choice(sorted(makers))
-        body, onward = makers[kind]
-        self.add(kind, before, body, onward)
-
-    def diamond(self) -> None:
-        """Two branches of one step meet again: rows may come twice, once, or not at all."""
-        before = self.rng.choice(self.rows)
-        left, right = self.name("left"), self.name("right")
-        self.steps.append(f"  {left}:\n    from: {before}\n    sql: SELECT t, k, v, seq, x FROM {before} WHERE v > -10\n")
-        self.steps.append(f"  {right}:\n    from: {before}\n    check: [{{name: below, that: v < 20}}]\n")
-        meet = self.name("meet")
-        query = f"SELECT t, k, v, seq, x FROM {left} UNION ALL SELECT t, k, v, seq, x FROM {right}"
-        self.steps.append(f"  {meet}:\n    from: [{left}, {right}]\n    sql: {query}\n")
-        self.rows.append(meet)
-
-    def text(self) -> str:
-        read = {name for step in self.steps for name in step.split("\n")[1].removeprefix("    from: ").strip("[]").split(", ")}
-        outputs = self.ends + [name for name in self.rows if name not in read and name != "events"]
-        if len(self.rows) > 1:
-            outputs.append(self.rng.choice(self.rows[1:]))  # an output in the middle of a chain
-        lines = "".join(f"  {name}_out: {{from: {name}, delta: {{table: {name}_out}}}}\n" for name in dict.fromkeys(outputs))
-        return source("10s") + TABLES + "\nsteps:\n" + "".join(self.steps) + "outputs:\n" + lines
-
-
 def draft(seed: int) -> str:
     growing = Draft(random.Random(seed))
     growing.diamond() if seed % 2 else None
@@ -125,7 +36,7 @@ def draft(seed: int) -> str:
         growing.grow()
     growing.diamond() if not seed % 3 else None
     growing.grow()
-    return growing.text()
+    return growing.text(source("10s"))
 
 
 def keyed(rng: random.Random) -> dict[int, list[Any]]:
