@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mainstem.engines.contract import Engine
+from mainstem.engines.lacks import LACKS
 from mainstem.engines.local.engine import Local
-from mainstem.engines.stages import asks
 from mainstem.errors import SpecError
 
 if TYPE_CHECKING:
@@ -24,13 +24,12 @@ def known(name: str) -> str:
 
 def carries(opened: Opened, name: str) -> None:
     """SpecError `engine.lacks` with file and line where a step asks for what this engine has not."""
-    for node in opened.plan.nodes if name == "local" else ():
-        if asks(node):
-            what = opened.loaded.marks.problem("engine.lacks", "", ("steps", node.step, "spark_sql"), at_key=True)
-            raise SpecError("engine.lacks", f"the embedded engine cannot carry out `{node.step}`",
-                            where=f"{what.file}:{what.line}:{what.column}",
-                            why="`spark_sql` is answered by Spark's own SQL: it is not portable",
-                            fix="run it with `--engine spark`, or write it as `sql`")
+    lacks, wish = LACKS.get(name, {}), opened.loaded.pipeline
+    for step in wish.steps.values() if wish is not None else ():
+        if step.kind in lacks:
+            what = opened.loaded.marks.problem("engine.lacks", "", ("steps", step.name, step.kind), at_key=True)
+            raise SpecError("engine.lacks", f"the engine `{name}` cannot carry out `{step.name}`",
+                            where=f"{what.file}:{what.line}:{what.column}", why=lacks[step.kind].why, fix=lacks[step.kind].fix)
 
 
 def open_engine(opened: Opened, name: str) -> Engine:
