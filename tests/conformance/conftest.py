@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conforming import ENGINE
 
-_TINY = {"500", "77x1", "7"}               # hundreds of epochs, each half a second of Spark's own
+_TINY = {"500", "77x1", "7", "7000x3"}             # hundreds of epochs, each half a second of Spark's own
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
