@@ -50,8 +50,9 @@ LAYERS = (
     Layer("types", ("mypy",), r"in (\d+) source files?"),
     Layer("imports", ("lint-imports", "--no-cache", "--no-logo"), r"Contracts: (\d+) kept"),
     Layer("spark", files=("tests/spark/*",), again=("tests/conformance/test_conformance_arroyo.py",
-          "tests/conformance/test_conformance_batch.py", "tests/conformance/test_conformance_sensor.py"),
-          environ=(("MAINSTEM_ENGINE", "spark"),), extra="spark", needs="java", alone=True, least=40),
+          "tests/conformance/test_conformance_batch.py", "tests/conformance/test_conformance_sensor.py",
+          "tests/conformance/test_conformance_tpch.py", "tests/conformance/test_conformance_random.py"),
+          environ=(("MAINSTEM_ENGINE", "spark"),), extra="spark", needs="java", alone=True, least=95),
     Layer("soak", files=("tests/soak/*", "tests/*/test_*_soak.py"), asked=True),
     Layer("crash", files=("tests/crash/*", "tests/*/test_*_crash.py"), least=35),
     Layer("input", files=("tests/input/*", "tests/*/test_*_input.py", "tests/conformance/test_conformance_arroyo.py",
@@ -75,6 +76,7 @@ class Outcome:
     began: float = 0.0
     ended: float = 0.0
     output: str = ""
+    told: list[str] = field(default_factory=list)        # what tests want to be seen: `seed 12345`
 
 
 def main(names: list[str]) -> int:
@@ -162,6 +164,7 @@ def read(report: Path, outcome: Outcome) -> None:
             outcome.skipped.append(skip.get("message", ""))
         else:
             outcome.passed += 1
+        outcome.told += [f"{said.get('name')} {said.get('value')}" for said in case.iter("property")]
 
 
 def close(layer: Layer, jobs: list[Future[Outcome]]) -> Outcome:
@@ -188,6 +191,7 @@ def close(layer: Layer, jobs: list[Future[Outcome]]) -> Outcome:
     line = f"{'FAIL' if total.failed else 'ok':4}  {layer.name:12} {total.count:>5} {what:9} {seconds:6.1f} s"
     if total.skipped:
         line += f"   {len(total.skipped)} skipped: {', '.join(sorted(set(total.skipped)))[:150]}"
+    line += "".join(f"   {said}" for part in parts for said in part.told)
     if total.failed:
         for part in parts:
             if part.failed:
