@@ -1,4 +1,4 @@
-"""A real standalone cluster on loopback: a master and workers of one core, each in a process group of its own, and its driver."""
+"""A real standalone cluster on loopback: a master and workers, each in a process group of its own, and its driver."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyspark
 
 import mainstem
 from mainstem.clock import SystemClock
+from mainstem.errors import MainstemError
 
 SOURCES = Path(mainstem.__file__).parents[1]
 PLANTED = Path(__file__).with_name("planted")
@@ -56,7 +58,7 @@ class Cluster:
         """One more worker, under an address of its own: Spark gives no second attempt of a task to the host of the first."""
         self.workers += 1
         name, host = f"worker-{self.workers}", f"127.0.0.{self.workers}"
-        self._daemon(name, host, "worker.Worker", "--cores", "1", "--memory", "1g", "--work-dir", str(self.folder / name), self.master,
+        self._daemon(name, host, "worker.Worker", "--cores", "2", "--memory", "2g", "--work-dir", str(self.folder / name), self.master,
                      until="Successfully registered with master")
 
     def lost(self) -> int:
@@ -96,8 +98,11 @@ class Driver:
         self._pool = ProcessPoolExecutor(1, context, _begin, (cluster.master, settings | conf, sys.path))
 
     def __call__(self, what: Callable[..., Any], *arguments: Any, **wishes: Any) -> Any:
-        """Do it in the driver; its answer."""
-        return self._pool.submit(what, *arguments, **wishes).result(150)
+        """Do it in the driver; its answer, or the error of ours that it raised."""
+        answer, error = self._pool.submit(_done, what, arguments, wishes).result(150)
+        if error is not None:
+            raise error
+        return answer
 
     def order(self, point: str, stage: str, fault: str, times: int = 1) -> None:
         """Have a fault done at that signal of that stage, by the first tasks that come to it."""
@@ -107,6 +112,11 @@ class Driver:
     def done(self) -> bool:
         """Whether every order was carried out."""
         return not list(self.faults.iterdir())
+
+    def forget(self) -> None:
+        """Take back the orders that are left."""
+        for order in self.faults.iterdir():
+            order.unlink()
 
     def close(self) -> None:
         """End the session and its process."""
@@ -131,6 +141,15 @@ def _begin(master: str, conf: dict[str, str], path: list[str]) -> None:
     sys.path[:] = path
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     start(master, conf, "tests on a cluster")
+
+
+def _done(what: Callable[..., Any], arguments: tuple[Any, ...], wishes: dict[str, Any]) -> tuple[Any, MainstemError | None]:
+    try:
+        return what(*arguments, **wishes), None
+    except MainstemError as error:
+        return None, error
+    except Exception:                                           # noqa: BLE001 (Spark's own cannot be sent to another process)
+        raise RuntimeError(traceback.format_exc()) from None
 
 
 def _end() -> None:

@@ -140,7 +140,18 @@ PAGES = {
         "Spark gave up on a task of an epoch",
         "A task failed as often as Spark tries again, an executor was lost for good, or the application was stopped. Nothing of the "
         "epoch was published, and nothing is lost.",
-        "Look at Spark's log; start again: the same ranges are read once more. Out of memory: more `tasks`, or a smaller `epoch`."),
+        "Look at Spark's log; start again: the same ranges are read once more. Where processes were killed, memory is the usual reason: "
+        "less of `memory:` per host, more `spark.executor.memoryOverhead`, more `tasks`, or a smaller `epoch`."),
+    "engine.memory": Code(
+        "a task needs more memory than it may use",
+        "What cannot be kept on disk while it is computed did not fit: one group of a window or of a statement over the whole input, or "
+        "a very large record. `memory:` is for all tasks that run at the same time. Nothing of the epoch was published.",
+        "More `memory:`; or less for one task: a smaller `epoch:`, more `tasks`, aggregates that merge (`approx_quantile` for "
+        "`quantile_cont`). On Spark, more `spark.executor.memory` where Java says so. Start again: it goes on where it was."),
+    "engine.version": Code(
+        "an executor has another mainstem",
+        "Tasks are the same code on both sides: an executor with another version could compute something else.",
+        "Give the executors the environment of the driver: docs/spark.md says how."),
     # ---- promises of our own -----------------------------------------------------------------------------------------
     "law.broken": Code(
         "the account of an epoch does not balance",

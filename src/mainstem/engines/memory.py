@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mainstem.engines import staging
+from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels import duck
+from mainstem.engines.site import Site
+from mainstem.errors import RefusedError
+from mainstem.plan.words import Node
+from mainstem.quantities import format_size
+
+More = ParamSpec("More")
+Done = TypeVar("Done")
+_Task = Callable[Concatenate[Site, EpochPlan, Node, More], Done]
+_of_task = 0       # bytes
 
 _LEAST = 32 << 20  # a connection of DuckDB that has less cannot sort anything
 
@@ -21,10 +34,34 @@ def share(memory: int, tasks: int, spill: str = "") -> None:
 
     `spill`: the folder for what a query cannot hold in memory; the system's temporary folder if empty.
     """
+    global _of_task
     _keep_freed()
+    _of_task = memory // tasks
     if memory:
         duck.configure(1, max(memory // (2 * tasks), _LEAST), spill)
         staging.keep_at_most(memory // 8)
+
+
+def sufficient(task: _Task[More, Done]) -> _Task[More, Done]:
+    """The task with a clear end where it needs more memory than it may use: RefusedError `engine.memory`."""
+
+    @functools.wraps(task)
+    def told(site: Site, epoch: EpochPlan, node: Node, /, *args: More.args, **kwargs: More.kwargs) -> Done:
+        try:
+            return task(site, epoch, node, *args, **kwargs)
+        except duck.memory_errors() as error:
+            said = str(error).strip().splitlines() or ["no more memory"]
+            raise lacking(node.name, said[0]) from error
+
+    return told
+
+
+def lacking(node: str, said: str) -> RefusedError:
+    """The error for a task that needs more memory than there is; `said`: by whoever gave none."""
+    part = f"; of `memory:` each task that runs at the same time has {format_size(_of_task)}" if _of_task else ""
+    return RefusedError("engine.memory", "a task needs more memory than it may use", where=node, why=f"{said}{part}",
+                        fix="say more `memory:` in mainstem.yaml, or give a task less to do: a smaller `epoch:`, more tasks; "
+                            "nothing of the epoch was published, start again to go on")
 
 
 def _keep_freed() -> None:

@@ -19,6 +19,7 @@ from mainstem.engines import aside, coverage
 from mainstem.engines.contract import EpochPlan, Fact
 from mainstem.engines.kernels.duck import query
 from mainstem.engines.law import name_of
+from mainstem.engines.memory import sufficient
 from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
 from mainstem.engines.tasks import Outcome, Raw, Task
@@ -39,6 +40,7 @@ def read_calls(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa
     return calls
 
 
+@sufficient
 def run_read(
     site: Site, epoch: EpochPlan, node: Node, number: int, segment: int, range_: Mapping[str, Any], tables: Mapping[str, pa.Table]
 ) -> Outcome:

@@ -24,6 +24,7 @@ from mainstem.engines.contract import ANSWER, EpochPlan, File, Report, Result, T
 from mainstem.engines.kernels import check, keys, sql
 from mainstem.engines.kernels.made import born, noted
 from mainstem.engines.law import broken, name_of
+from mainstem.engines.memory import sufficient
 from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
 from mainstem.plan.words import Check, Dedupe, Fold, Node, Plan, Read, Sql, Write
@@ -245,6 +246,7 @@ def scatter(node: Node, rows: pa.Table, tasks: int) -> list[tuple[int, pa.Table]
     return [(task, part) for task in range(tasks) if (part := rows.filter(pa.array(target == task))).num_rows]
 
 
+@sufficient
 def run_fold(
     site: Site,
     epoch: EpochPlan,

@@ -58,6 +58,13 @@ def kill_task() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def kill_driver() -> None:
+    """kill -9 the Python of a local driver, which started the Java that this task belongs to."""
+    java = parents()[0]
+    os.kill(int(Path(f"/proc/{java}/stat").read_text().rsplit(")", 1)[1].split()[1]), signal.SIGKILL)
+    wait(30)
+
+
 def fail() -> None:
     """An exception that nobody expects."""
     raise RuntimeError("planted by a test")
@@ -68,7 +75,8 @@ def sleep() -> None:
     wait(8)
 
 
-FAULTS = {"kill_executor": kill_executor, "kill_host": kill_host, "kill_task": kill_task, "fail": fail, "sleep": sleep}
+FAULTS = {"kill_executor": kill_executor, "kill_host": kill_host, "kill_task": kill_task, "kill_driver": kill_driver,
+          "fail": fail, "sleep": sleep}
 
 if FOLDER:
     from mainstem import signals

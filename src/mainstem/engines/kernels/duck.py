@@ -30,9 +30,15 @@ _threads, _memory, _spill = 1, 0, ""
 
 
 def configure(threads: int, memory: int = 0, spill: str = "") -> None:
-    """How many threads and bytes each connection opened from now on may use, and the folder for what does not fit."""
+    """How many threads and bytes each connection opened from now on may use, and the folder for what does not fit.
+
+    This thread's connection is opened anew if it was opened with something else.
+    """
     global _threads, _memory, _spill
-    _threads, _memory, _spill = threads, memory, spill
+    if (threads, memory, spill) != (_threads, _memory, _spill):
+        _threads, _memory, _spill = threads, memory, spill
+        if (con := _local.__dict__.pop("connection", None)) is not None:
+            con.close()
 
 
 def open_connection() -> Any:
@@ -84,6 +90,13 @@ def row_errors() -> tuple[type[Exception], ...]:
     import duckdb
 
     return (duckdb.DataError, duckdb.InvalidInputException)
+
+
+def memory_errors() -> tuple[type[Exception], ...]:
+    """What is raised where there is not enough memory: by DuckDB, Arrow or Python."""
+    import duckdb
+
+    return (duckdb.OutOfMemoryException, MemoryError)
 
 
 def message(error: BaseException) -> str:

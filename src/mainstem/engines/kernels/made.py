@@ -32,6 +32,8 @@ def ask(node: Node, sql: str, /, **relations: pa.Table) -> pa.Table:
     try:
         with tables(**relations) as con:
             return con.sql(sql).to_arrow_table()
+    except duckdb.OutOfMemoryException:
+        raise                                    # says nothing of the rows (engines/memory)
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfRangeException) or "out of range" in str(error):
             raise overflow(node, error) from error

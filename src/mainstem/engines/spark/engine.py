@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainstem.engines import stages, sweep
+from mainstem.engines import memory, stages, sweep
 from mainstem.engines.contract import EpochPlan, Report
 from mainstem.engines.site import Site
 from mainstem.engines.spark import answer, wire, worker
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+_NOISE = ("at ", "File ", "JVM stacktrace", "Traceback", "Driver stacktrace", "An error occurred while calling", "... ",
+          "Caused by: java.io.EOFException", "^", "~")
+_KILLED = ("Python worker exited unexpectedly", "ExecutorLostFailure", "exit code 137")
+
+
 class Spark:
-    """Places the tasks of an epoch on a Spark cluster. `tasks` fold tasks a stage; `memory`: bytes of one task."""
+    """Places the tasks of an epoch on a Spark cluster. `tasks` fold tasks a stage; `share`: bytes of one task."""
 
     name = "spark"
 
-    def __init__(self, session: SparkSession, tasks: int, memory: int, owned: bool = True) -> None:
-        self._session, self.tasks, self._memory, self._owned = session, tasks, memory, owned
+    def __init__(self, session: SparkSession, tasks: int, share: int, owned: bool = True) -> None:
+        self._session, self.tasks, self._share, self._owned = session, tasks, share, owned
 
     def wants(self, rows: int, size: int) -> Budget:
         """Large epochs, as every one is a job: each task takes what embedded a whole epoch takes."""
@@ -45,7 +50,8 @@ class Spark:
     def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch in one job, and in one more for each step that is not deterministic."""
         cut = Cut(plan, self.tasks, epoch.closing)
-        work = worker.Work(words.encode(plan), site.place, site.code, msgspec.json.encode(epoch), self.tasks, self._memory)
+        work = worker.Work(worker.VERSION, words.encode(plan), site.place, site.code, msgspec.json.encode(epoch), self.tasks,
+                           self._share)
         what, count = f"{site.place.pipeline}: epoch {epoch.epoch}", stages.reads(epoch)
         frame = self._session.range(0, count, 1, count).mapInArrow(partial(worker.read, work), wire.SCHEMA)
         for stage in range(1, cut.last + 1):
@@ -62,12 +68,13 @@ class Spark:
 
     def _collected(self, frame: Any, what: str) -> list[Message]:
         """Everything but rows; raises what a task of ours raised, or TransientError where Spark gave up."""
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         self._session.sparkContext.setJobDescription(what)
         try:
             rows = frame.where(frame.kind != stages.TICK).select("target", "kind", "meta").collect()
-        except PySparkException as error:
+        except (PySparkException, Py4JError, ConnectionError) as error:       # Spark's own, those of its Java, and its end
             raise _failed(error) from error
         messages = [Message(target, kind, bytes(meta)) for target, kind, meta in rows]
         for message in messages:
@@ -78,7 +85,13 @@ class Spark:
 
 def _failed(error: Exception) -> MainstemError:
     """What Spark gave up on, with the words of the task that failed last."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("at ", "File ", "JVM stacktrace", "Traceback"))]
-    return TransientError("engine.spark", "Spark gave up on a task of this epoch", why=" | ".join(told[-3:])[-800:],
-                          fix="look at Spark's own log; nothing of the epoch was published, start again to try once more")
+    lines = [line.strip(" \t:") for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(_NOISE)] or [type(error).__name__]
+    if heap := [line for line in told if "java.lang.OutOfMemoryError" in line]:
+        return memory.lacking("Java in an executor", f"{heap[0]}; `spark.executor.memory` is for Java alone")
+    killed = any(sign in str(error) for sign in _KILLED)
+    return TransientError(
+        "engine.spark", "Spark gave up on a task of this epoch", why=" | ".join(line[:500] for line in dict.fromkeys((told[0], told[-1]))),
+        fix="nothing of the epoch was published, start again to try once more; " + (
+            "processes were killed, perhaps for want of memory: less `memory:`, more `spark.executor.memoryOverhead` or more `tasks`"
+            if killed else "Spark's own log tells more"))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -18,8 +22,10 @@ from mainstem.engines.contract import EpochPlan
 from mainstem.engines.site import Place, Site
 from mainstem.engines.spark import wire
 from mainstem.engines.stages import Cut, Message
+from mainstem.errors import SpecError
 from mainstem.plan import words
 
+VERSION = metadata.version("mainstem")
 _SITES = 2                                # plans that a worker keeps open: the present one, and the one it recovers
 
 
@@ -27,6 +33,7 @@ _SITES = 2                                # plans that a worker keeps open: the 
 class Work:
     """All that a task needs besides its number; goes to the workers with every stage."""
 
+    version: str                          # of mainstem in the driver
     plan: bytes
     place: Place
     code: tuple[str, ...]
@@ -40,10 +47,9 @@ _sites: OrderedDict[tuple[bytes, str], Site] = OrderedDict()
 
 def read(work: Work, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The read tasks whose numbers come in."""
-    site, epoch, cut = _opened(work)
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            yield from _sent(work, cut, 0, number % cut.tasks, stages.read_stage(site, epoch, cut, number))
+            yield from _sent(work, 0, number % work.tasks, partial(stages.read_stage, number=number))
 
 
 def fold(work: Work, stage: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -63,20 +69,26 @@ def resume(work: Work, stage: int, handed: Sequence[Message], batches: Iterable[
 
 
 def _folded(work: Work, stage: int, target: int, messages: Iterable[Message]) -> Iterator[pa.RecordBatch]:
+    yield from _sent(work, stage, target, partial(stages.fold_stage, depth=stage, target=target, messages=messages))
+
+
+def _sent(work: Work, stage: int, here: int, does: Callable[[Site, EpochPlan, Cut], Iterator[Message]]) -> Iterator[pa.RecordBatch]:
+    yield from wire.to_batches(stages.careful(here, _done(work, stage, does)))
+
+
+def _done(work: Work, stage: int, does: Callable[[Site, EpochPlan, Cut], Iterator[Message]]) -> Iterator[Message]:
     site, epoch, cut = _opened(work)
-    yield from _sent(work, cut, stage, target, stages.fold_stage(site, epoch, cut, stage, target, messages))
-
-
-def _sent(work: Work, cut: Cut, stage: int, here: int, messages: Iterable[Message]) -> Iterator[pa.RecordBatch]:
-    kept = stages.keep(durable.folder(Path(work.place.work) / sweep.BETWEEN), messages) if cut.keeps(stage) else messages
-    yield from wire.to_batches(stages.careful(here, kept))
+    messages = does(site, epoch, cut)
+    yield from stages.keep(durable.folder(Path(work.place.work) / sweep.BETWEEN), messages) if cut.keeps(stage) else messages
 
 
 def _opened(work: Work) -> tuple[Site, EpochPlan, Cut]:
+    if work.version != VERSION:
+        raise SpecError("engine.version", f"an executor has mainstem {VERSION}, the driver has {work.version}",
+                        where=f"{platform.node()}: {sys.prefix}", fix="give executors the environment of the driver (docs/spark.md)")
+    memory.share(work.memory, 1, os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0])
     key = (work.plan, work.place.work)
     if key not in _sites:
-        spill = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
-        memory.share(work.memory, 1, spill)
         _sites[key] = Site(words.decode(work.plan), work.place, code=work.code)
         while len(_sites) > _SITES:
             _sites.popitem(last=False)
