@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from telling import BEGIN, CLOCK, at, balances, ended, lines, opened, quiet_end, rows, script, until, write
 
+from mainstem.cli.command import invoke
 from mainstem.clock import iso
 from mainstem.errors import MainstemError
 
@@ -61,6 +62,16 @@ def test_older_epochs_by_number_and_by_time(tmp_path: Path) -> None:
         with pytest.raises(MainstemError) as refused:
             opened(file).sql(count, at=wrong)
         assert refused.value.code == code
+
+
+def test_two_columns_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path, PIPELINE, inbox___a=readings(0, 1))
+    opened(file).run()
+    query = "SELECT sensor, sensor, value, 7 AS sensor_1 FROM first"
+    assert opened(file).sql(query).to_pylist() == [{"sensor": "s0", "sensor_1": "s0", "value": 0.0, "sensor_1_1": 7}]
+    for output in ("table", "json", "csv"):
+        assert invoke(["sql", "-f", str(file), "-o", output, query]) == 0
+        assert "sensor_1_1" in capsys.readouterr().out
 
 
 def test_a_reader_beside_a_follower_sees_whole_epochs(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import TYPE_CHECKING
 
 from mainstem.clock import iso
@@ -128,7 +129,7 @@ def _table(site: Site, table: Table) -> Callable[[], pa.Table]:
 
 
 def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
-    """A query over `relations`; only those that it names are read."""
+    """A query over `relations`; only those that it names are read. Columns of one name are told apart: `house`, `house_1`."""
     from mainstem.engines.kernels.duck import query
     from mainstem.plan.sql import asked
 
@@ -144,10 +145,25 @@ def sql(opened: Opened, text: str, at: str | None = None) -> pa.Table:
             fix=f"did you mean {close[0]!r}?" if close else "take one of these",
         )
     try:
-        return query(text, **{name: found[name]() for name in wanted})
+        answer = query(text, **{name: found[name]() for name in wanted})
+        return answer.rename_columns(_apart(answer.column_names))
     except MainstemError:
         raise
     except Exception as error:  # DuckDB's own message says what is wrong with the query
         raise SpecError(
             "read.bad_query", "the query failed", why=str(error).strip(), fix="see `mainstem plan` for the columns"
         ) from error
+
+
+def _apart(names: Iterable[str]) -> list[str]:
+    """Each name once, as DuckDB does it in a subquery: to a later one `_1`, `_2` is added.
+
+    >>> _apart(["house", "n", "house", "House", "house_1"])
+    ['house', 'n', 'house_1', 'House_2', 'house_1_1']
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        tries = (f"{name}_{number}" if number else name for number in count())
+        mine = next(one for one in tries if one.lower() not in taken)
+        taken[mine.lower()] = mine
+    return list(taken.values())
