@@ -13,8 +13,9 @@ import pytest
 
 from mainstem.batch import AT, Fate, at, identity
 from mainstem.columns import Column, parse_type
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import Result
 from mainstem.engines.kernels import check
+from mainstem.engines.selection import Selection
 from mainstem.errors import DataError, SpecError
 from mainstem.plan.words import Check, Node, Rule
 
@@ -27,7 +28,8 @@ def rows(**columns: Any) -> pa.Table:
 
 def run(table: pa.Table, *rules: Rule, hide: tuple[str, ...] = (), columns: tuple[Column, ...] = ()) -> Result:
     node = Node(name="checked", step="checked", word=Check(rules=rules, hide=hide), inputs=("readings",), columns=columns)
-    return check.run(node, {"readings": table}, {}, Times(1))
+    found = check.run(node, "readings", Selection(table), {})
+    return Result(found.onward.rows, found.aside, found.fates, notes=found.notes)
 
 
 def rule(name: str, that: str, action: str = "quarantine", reason: str = "rule") -> Rule:

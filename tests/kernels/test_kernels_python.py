@@ -20,8 +20,9 @@ import pytest
 from mainstem import signals
 from mainstem.batch import AT, Fate, at, identity
 from mainstem.columns import Column, parse_type
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import Result
 from mainstem.engines.kernels import python, slot
+from mainstem.engines.selection import Selection
 from mainstem.errors import UserCodeError
 from mainstem.plan.words import Map, Node
 
@@ -133,7 +134,8 @@ def run(folder: Path, call: str, values: list[Any] | pa.Table, how: str = "same"
     node = Node(name="mapped", step="mapped", word=word, inputs=("readings",), origin=3 if how == "any" else None,
                 columns=tuple(Column(name, parse_type(kind)) for name, kind in (columns or {"x": "int64"}).items()))
     site: Any = SimpleNamespace(code=(str(folder),), plan=SimpleNamespace(readers=lambda _: ()))
-    return python.run(node, {"readings": values if isinstance(values, pa.Table) else rows(values)}, {}, Times(1), site)
+    found = python.run(node, "readings", Selection(values if isinstance(values, pa.Table) else rows(values)), {}, site)
+    return Result(found.onward.rows, found.aside, found.fates, notes=found.notes)
 
 
 def test_same_keeps_identity_and_the_process_is_reused(folder: Path) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mainstem.batch import AT, AT_TYPE, Fate, at, identity
 from mainstem.columns import Column, parse_type
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import Result
 from mainstem.engines.kernels import duck, failing, sql, trying
+from mainstem.engines.selection import Selection
 from mainstem.errors import SpecError
 from mainstem.plan.words import Branch, Node, Sql
 
@@ -31,7 +32,8 @@ def run(table: pa.Table, query: str, columns: dict[str, str], *, dropped: tuple[
     branch = Branch(input="readings", query=query, tables=tuple(tables or ()), dropped=dropped)
     node = Node(name="shaped", step="shaped", word=Sql(branches=(branch, *more), remakes=remakes), inputs=("readings",),
                 columns=tuple(Column(name, parse_type(kind)) for name, kind in columns.items()), origin=4 if remakes else None)
-    return sql.run(node, {"readings": table}, tables or {}, Times(1), None, out)
+    found = sql.run(node, "readings", Selection(table, out), tables or {})
+    return Result(found.onward.rows, found.aside, found.fates, notes=found.notes)
 
 
 def test_columns_identity_and_raw_index_come_through() -> None:

@@ -16,7 +16,8 @@ from drawing import cut, events
 from scripted import Bench, Scripted, compiled, source
 
 from mainstem.batch import AT, AT_TYPE, Fate
-from mainstem.engines.contract import Result
+from mainstem.engines.contract import Result, RowResult
+from mainstem.engines.selection import Selection
 from mainstem.errors import Bug, UserCodeError
 
 PIPELINE = (
@@ -183,6 +184,9 @@ def wrap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
 def on_the_way_in(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
     def act(true: Any, args: tuple[Any, ...]) -> Any:
         node, rows, *rest = args
+        if isinstance(rows, str):         # the name of what a row-local kernel reads
+            given, *rest = rest
+            return None if given.count < 3 else true(node, rows, Selection(change(given.rows)), *rest)
         name = next((name for name, table in rows.items() if table.num_rows > 2), None)
         return None if name is None else true(node, {**rows, name: change(rows[name])}, *rest)
 
@@ -191,7 +195,9 @@ def on_the_way_in(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
 
 def on_the_way_out(change: Change) -> Callable[[Any, tuple[Any, ...]], Any]:
     def act(true: Any, args: tuple[Any, ...]) -> Any:
-        result: Result = true(*args)
+        result: Result | RowResult = true(*args)
+        if isinstance(result, RowResult):
+            return None if result.onward.count < 2 else replace(result, onward=Selection(change(result.onward.rows)))
         return None if result.rows.num_rows < 2 else replace(result, rows=change(result.rows))
 
     return act
@@ -278,8 +284,9 @@ def test_a_row_lost_or_doubled_in_what_is_set_aside(kernel: str, kind: str, tmp_
                          ids=["a bad row goes on", "a good row stays"])
 def test_a_wrong_selection(change: Callable[[Any, int], Any], tmp_path: Path, wrap: Any) -> None:
     def act(true: Any, args: tuple[Any, ...]) -> Any:
-        result: Result = true(*args, in_place=True)
-        return None if result.out is None or not len(result.out) else replace(result, out=change(result.out, result.rows.num_rows))
+        result: RowResult = true(*args)
+        table, out = result.onward.table, result.onward.out
+        return None if out is None else replace(result, onward=Selection(table, change(out, table.num_rows)))
 
     done = wrap("check", act)
     code, message = broken(tmp_path, SIFTING)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from mainstem.batch import NONE, Fates
-from mainstem.plan.words import Plan
+from mainstem.plan.words import Node, Plan
 from mainstem.plugs import Budget
 
 if TYPE_CHECKING:
+    from mainstem.engines.selection import Selection
     from mainstem.engines.site import Site
 
 
@@ -41,21 +41,44 @@ class Result:
     held_before: Counter[int] = field(default_factory=Counter)  # origin -> rows found in the state
     state: pa.Table | None = None  # rows to append to the state (or the whole state, if `replace`)
     replace: bool = False  # `state` takes the place of everything that was loaded
-    notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, changes ...
-    out: np.ndarray | None = None  # indexes of `rows` that do not go on, where they were not taken out (selection.py)
+    notes: Mapping[str, int] = field(default_factory=dict)  # rows that were worth a remark
 
 
 ANSWER = "="  # the input under which another engine's answer comes to a fold, beside the inputs of its node
 
-# A fold's kernel is a module with three functions (engines/kernels/<body>.py):
-#   schema(node, inputs) -> pa.Schema             of its state: `_kg` int16, `_until` int64, then its own columns.
-#                                                 inputs: Mapping[input name, pa.Schema] without `_at`
-#   run(node, rows, state, times) -> Result       rows: Mapping[input name, Table] with `_at`, ordered by (o, p, n, c)
-#   compact(node, state, now) -> pa.Table         the same state without what is dead at W = now. It is given the rows of any run
-#                                                 of newest files: older rows of the same keys may stay beside it, so it may
-#                                                 put together what it sees, and may not take it for all there is
-# A state row is dead as soon as `_until <= W`; the engine hands over only rows that are alive at W(n-1) and drops a
-# file once its largest `_until` has passed.
+
+class FoldKernel(Protocol):
+    """What carries out the body of a fold: a module of engines/kernels.
+
+    A state row is dead as soon as `_until <= W`; the engine hands over only rows that are alive at W(n-1) and drops a
+    file once its largest `_until` has passed.
+    """
+
+    def schema(self, node: Node, inputs: Mapping[str, pa.Schema]) -> pa.Schema:
+        """Of its state: `_kg` int16, `_until` int64, then its own columns. `inputs`: by name, without `_at`."""
+
+    def run(self, node: Node, rows: Mapping[str, pa.Table], state: pa.Table, times: Times) -> Result:
+        """One epoch. `rows`: by input, with `_at` and `_kg`, ordered by (o, p, n, c)."""
+
+    def compact(self, node: Node, state: pa.Table, now: int) -> pa.Table:
+        """The same state without what is dead at W = `now`, or what other rows of it say already."""
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What a row-local kernel made of its rows. Counts come from queries of their own, never from a subtraction."""
+
+    onward: Selection  # the node's columns and `_at`
+    aside: pa.Table | None = None  # input rows with `_at` + batch.REASON_FIELDS
+    fates: Fates = field(default_factory=Counter)  # filtered, quarantined; delivered where the intake is an end
+    notes: Mapping[str, int] = field(default_factory=dict)  # evaluated/NULL counts of rules, changes ...
+
+
+class RowKernel(Protocol):
+    """What carries out a row-local word (Sql, Check, Map): a module of engines/kernels."""
+
+    def run(self, node: Node, source: str, given: Selection, tables: Mapping[str, pa.Table], site: Site) -> RowResult:
+        """The rows of one input, which is called `source`, with `_at`; `tables` by name. Raises what stops the epoch."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):

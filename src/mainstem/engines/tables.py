@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
 from mainstem.batch import KEY_GROUPS, NONE
@@ -11,7 +9,7 @@ from mainstem.engines import staging
 from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels import tables
 from mainstem.engines.site import Site
-from mainstem.engines.tasks import fold_kernel, input_schemas
+from mainstem.engines.tasks import input_schemas
 from mainstem.plan.words import Table
 
 
@@ -28,8 +26,9 @@ def _load(site: Site, epoch: EpochPlan, table: Table) -> pa.Table:
 
 
 def _latest(site: Site, epoch: EpochPlan, fold: str) -> pa.Table:
+    from mainstem.engines.kernels import latest
+
     node = site.plan.node(fold)
-    kernel: Any = fold_kernel(node)
     files = [file for file in epoch.state if file.node == fold]
-    state = staging.load_state(site.work, files, 0, KEY_GROUPS, NONE, kernel.schema(node, input_schemas(site, node)))
-    return kernel.table(node, state)
+    state = staging.load_state(site.work, files, 0, KEY_GROUPS, NONE, latest.schema(node, input_schemas(site, node)))
+    return latest.table(node, state)

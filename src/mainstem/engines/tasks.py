@@ -6,7 +6,6 @@ down every row-local reader until they reach an output (a file is staged) or the
 
 from __future__ import annotations
 
-import importlib
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +19,14 @@ from mainstem import signals
 from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
 from mainstem.clock import SystemClock
 from mainstem.engines import aside, staging
-from mainstem.engines.contract import ANSWER, EpochPlan, File, Report, Result, Times
+from mainstem.engines.contract import ANSWER, EpochPlan, File, FoldKernel, Report, Result, RowKernel, RowResult, Times
 from mainstem.engines.kernels import check, keys, sql
 from mainstem.engines.kernels.made import born, noted
 from mainstem.engines.law import broken, name_of
 from mainstem.engines.memory import sufficient
 from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
-from mainstem.plan.words import Check, Dedupe, Fold, Node, Plan, Read, Sql, Write
+from mainstem.plan.words import Alert, Check, Dedupe, Fold, Latest, Node, Over, Plan, Read, Session, Sql, Whole, Window, Write
 from mainstem.plugs import Sink
 
 _ticks = SystemClock()
@@ -108,20 +107,12 @@ class Task:
     def local(self, node: Node, source: str, given: Selection) -> Selection:
         """One row-local word."""
         began = _ticks.monotonic()
-        times = Times(self.epoch.epoch, clock=self.epoch.clock)
-        if isinstance(node.word, Sql):
-            result = sql.run(node, {source: given.table}, self.tables, times, self.site, given.out)
-        elif isinstance(node.word, Check):
-            result = check.run(node, {source: given.rows}, self.tables, times, self.site, in_place=True)
-        else:
-            from mainstem.engines.kernels import python
-
-            result = python.run(node, {source: given.rows}, self.tables, times, self.site)
+        result = row_kernel(node).run(node, source, given, self.tables, self.site)
         if node.origin is not None:  # its intake is an end; the kernel counted what was delivered to it
-            self.made[node.name] += born(result.rows)[1]
+            self.made[node.name] += born(result.onward.rows)[1]
         self.take(node, result)
         self.seconds[node.name] += _ticks.monotonic() - began
-        return Selection(result.rows.replace_schema_metadata(None), result.out)
+        return Selection(result.onward.table.replace_schema_metadata(None), result.onward.out)
 
     def send(self, fold: Node, source: str, rows: pa.Table) -> None:
         assert isinstance(fold.word, Fold)
@@ -133,7 +124,7 @@ class Task:
         for origin, count in by_origin(rows).items():
             self.fates[Fate(origin, end.name, DELIVERED, "")] += count
 
-    def take(self, node: Node, result: Result) -> None:
+    def take(self, node: Node, result: Result | RowResult) -> None:
         """Keep what a kernel counted and set aside."""
         self.fates.update(result.fates)
         self.notes[node.name].update(result.notes)
@@ -192,6 +183,17 @@ class Task:
         self.seconds[name] += _ticks.monotonic() - began
 
 
+def row_kernel(node: Node) -> RowKernel:
+    """The kernel of a row-local word; that of Map, which starts processes, is imported when it is needed."""
+    if isinstance(node.word, Sql):
+        return sql
+    if isinstance(node.word, Check):
+        return check
+    from mainstem.engines.kernels import python
+
+    return python
+
+
 def by_origin(rows: pa.Table) -> dict[int, int]:
     """How many rows of each origin."""
     if not rows.num_rows:
@@ -206,10 +208,38 @@ def by_origin(rows: pa.Table) -> dict[int, int]:
 # ----------------------------------------------------------------------------------------------------- folds
 
 
-def fold_kernel(node: Node) -> Any:
-    """The kernel module of a fold: engines/kernels/<body>.py."""
+def fold_kernel(node: Node) -> FoldKernel:
+    """The kernel of a fold, imported when it is needed."""
     assert isinstance(node.word, Fold)
-    return importlib.import_module(f"mainstem.engines.kernels.{type(node.word.body).__name__.lower()}")
+    match node.word.body:
+        case Window():
+            from mainstem.engines.kernels import window
+
+            return window
+        case Session():
+            from mainstem.engines.kernels import session
+
+            return session
+        case Dedupe():
+            from mainstem.engines.kernels import dedupe
+
+            return dedupe
+        case Latest():
+            from mainstem.engines.kernels import latest
+
+            return latest
+        case Over():
+            from mainstem.engines.kernels import over
+
+            return over
+        case Alert():
+            from mainstem.engines.kernels import alert
+
+            return alert
+        case Whole():
+            from mainstem.engines.kernels import whole
+
+            return whole
 
 
 def marked(parcel: Parcel, plan: Plan, before: Mapping[tuple[str, int, int], int]) -> Parcel:
@@ -303,7 +333,7 @@ def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:
 def _keep_state(
     task: Task,
     node: Node,
-    kernel: Any,
+    kernel: FoldKernel,
     result: Result,
     files: Sequence[File],
     span: tuple[int, int],

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainstem.batch import AT, FILTERED, QUARANTINED, Fates, at
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import RowResult
 from mainstem.engines.kernels import duck, failing
 from mainstem.engines.kernels.binder import invalid
+from mainstem.engines.selection import Selection
 from mainstem.errors import DataError
 from mainstem.plan.words import Check, Node, Rule
 
@@ -31,17 +32,16 @@ _EXPLAINED = 100                      # rows whose own error message is worth a 
 _NAMES = pa.list_(pa.string())
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None,
-        in_place: bool = False) -> Result:
-    """Split the rows by the rules of `node`. `in_place`: bad rows may stay among the others, `Result.out` says which these are.
+def run(node: Node, source: str, given: Selection, tables: Mapping[str, pa.Table], site: Site | None = None,  # noqa: ARG001
+        ) -> RowResult:
+    """Split the rows by the rules of `node`. Bad rows stay where they are, left out of the selection.
 
     Notes: `rule.<name>.ok`, `.failed` and `.null` for every rule. Raises DataError `check.stop` when a row violates a rule
     with `else: stop`. Rows on which a rule's expression itself fails are set aside with reason `expression`.
     """
     word = node.word
     assert isinstance(word, Check)
-    ((name, rows),) = inputs.items()
-    answers, rows, failed = _answers(word.rules, name, rows, site)
+    answers, rows, failed = _answers(word.rules, source, given.rows, site)
     bad, combination, combinations = _violations(answers)
     for number, rule in enumerate(word.rules):
         if rule.action == "stop" and answers[number].false_count:
@@ -64,15 +64,12 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
                                             names.take(pa.array(combination[chosen]))))
     if failed is not None:
         fates.update(failing.fates(failed, node.name, QUARANTINED, "expression"))
-    flags, out = any(rule.action == "flag" for rule in word.rules), bad[actions != "flag"]
-    in_place = in_place and not flags
-    good = rows if in_place else failing.without(rows, out)
-    if flags:
-        flagged = actions == "flag"
-        good = _flag(good, rows.num_rows, bad, flagged, combination, combinations, word.rules)
-    good = good.select([*(column.name for column in node.columns), AT]) if node.columns else good.drop_columns(list(word.hide))
+    flagged = actions == "flag"
+    if any(rule.action == "flag" for rule in word.rules):
+        rows = _flag(rows, bad[flagged], combination[flagged], combinations, word.rules)
+    rows = rows.select([*(column.name for column in node.columns), AT]) if node.columns else rows.drop_columns(list(word.hide))
     aside = pa.concat_tables(asides).drop_columns(list(word.hide)) if asides else None
-    return Result(good, aside, fates, notes=_notes(word.rules, answers), out=out if in_place else None)
+    return RowResult(Selection(rows, bad[~flagged]), aside, fates, _notes(word.rules, answers))
 
 
 def _answers(rules: Sequence[Rule], name: str, rows: pa.Table, site: Site | None,
@@ -174,18 +171,18 @@ def _fate(rules: Sequence[Rule], violated: Sequence[int]) -> tuple[str, str, str
     return "stop", "rule", None
 
 
-def _flag(good: pa.Table, count: int, bad: np.ndarray, flagged: np.ndarray, combination: np.ndarray,
-          combinations: Sequence[tuple[int, ...]], rules: Sequence[Rule]) -> pa.Table:
+def _flag(rows: pa.Table, flagged: np.ndarray, combination: np.ndarray, combinations: Sequence[tuple[int, ...]],
+          rules: Sequence[Rule]) -> pa.Table:
     """`_flags` with the names of the violated flag rules appended; an empty list where there are none."""
     lists = pa.array([[], *([rules[r].name for r in violated if rules[r].action == "flag"] for violated in combinations)], _NAMES)
-    codes = np.zeros(count, np.int64)
-    codes[bad[flagged]] = combination[flagged] + 1
-    new = lists.take(pa.array(np.delete(codes, bad[~flagged])))
-    if FLAGS not in good.column_names:
-        return good.append_column(FLAGS, new)
-    flags = pa.table({"old": good.column(FLAGS), "new": new})
+    codes = np.zeros(rows.num_rows, np.int64)
+    codes[flagged] = combination + 1
+    new = lists.take(pa.array(codes))
+    if FLAGS not in rows.column_names:
+        return rows.append_column(FLAGS, new)
+    flags = pa.table({"old": rows.column(FLAGS), "new": new})
     both = duck.query("SELECT list_concat(old, new) AS f FROM flags", flags=flags).column(0)
-    return good.set_column(good.column_names.index(FLAGS), FLAGS, both.cast(_NAMES))
+    return rows.set_column(rows.column_names.index(FLAGS), FLAGS, both.cast(_NAMES))
 
 
 def _stopped(node: Node, rule: Rule, rows: pa.Table, answer: pa.BooleanArray) -> DataError:

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fates, at
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import RowResult
 from mainstem.engines.kernels import child, failing, slot
 from mainstem.engines.kernels.made import newborn
 from mainstem.engines.kernels.returned import as_declared
 from mainstem.engines.law import broken
+from mainstem.engines.selection import Selection
 from mainstem.errors import UserCodeError
 from mainstem.plan.words import Fold, Map, Node
 
@@ -28,7 +29,8 @@ _UNCHANGED = "pass the values of `_at` on unchanged"
 _HOPELESS = 1000                      # failing rows after which a function that fails on most rows is given up
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None) -> Result:
+def run(node: Node, source: str, given: Selection, tables: Mapping[str, pa.Table], site: Site | None = None,  # noqa: ARG001
+        ) -> RowResult:
     """Call the function of `node` with the rows; what it returns, under the identities that `rows:` promises.
 
     `same` gets the columns and returns as many rows in the same order. `fewer` and `any` get one column more, `_at` (int64,
@@ -38,9 +40,9 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
     """
     word = node.word
     assert isinstance(word, Map)
-    ((_, rows),) = inputs.items()
+    rows = given.rows
     if not rows.num_rows:
-        return Result(_schema(node).empty_table())
+        return RowResult(Selection(_schema(node).empty_table()))
     path = tuple(site.code) if site is not None else ()
     calls = _Calls(node, word, rows, slot.slot(word.call, path, word.memory), site)
     made, parents, failed = calls.all()
@@ -64,7 +66,7 @@ def run(node: Node, inputs: Mapping[str, pa.Table], _tables: Mapping[str, pa.Tab
             fates.update(failing.fates(rows.filter(pa.array(left)), node.name, FILTERED, "python_filter"))
     aside = failing.set_aside(bad, "python", [failed[index] for index in order]) if order else None
     whole = made.append_column(pa.field(AT, AT_TYPE), identity)
-    return Result(newborn(whole) if word.rows == "any" else whole, aside, fates)
+    return RowResult(Selection(newborn(whole) if word.rows == "any" else whole), aside, fates)
 
 
 def _schema(node: Node) -> pa.Schema:

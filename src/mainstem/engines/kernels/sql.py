@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from mainstem.batch import AT, AT_TYPE, CHILD_SHIFT, DELIVERED, FILTERED, QUARANTINED, Fate, Fates, at, empty
 from mainstem.columns import Columns
-from mainstem.engines.contract import Result, Times
+from mainstem.engines.contract import RowResult
 from mainstem.engines.kernels import duck, failing, trying
 from mainstem.engines.kernels.binder import invalid
 from mainstem.engines.kernels.made import newborn
+from mainstem.engines.selection import Selection
 from mainstem.errors import Bug
 from mainstem.plan.words import Branch, Node, Sql
 
@@ -26,26 +27,24 @@ if TYPE_CHECKING:
 _EXPLAINED = 100                      # failing rows whose own message is worth a query of its own
 
 
-def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Table], _times: Times, site: Site | None = None,
-        out: np.ndarray | None = None) -> Result:
-    """Run every branch of `node` that reads the one input given; rows keep its order. `out`: indexes of rows that are none of it.
+def run(node: Node, source: str, given: Selection, tables: Mapping[str, pa.Table], site: Site | None = None) -> RowResult:
+    """Run every branch of `node` that reads this input; rows keep its order.
 
     What a branch leaves out is counted by its own queries. A row on which a query fails (a cast, an overflow) is set aside
     with reason `expression`. Where rows are remade, the intake is delivered here.
     """
     word = node.word
     assert isinstance(word, Sql)
-    ((name, rows),) = inputs.items()
-    branches = [(number, branch) for number, branch in enumerate(word.branches) if branch.input == name]
+    branches = [(number, branch) for number, branch in enumerate(word.branches) if branch.input == source]
     known = {} if site is None else {table.name: table.columns for table in site.plan.tables}
     looked = {table: duck.as_bound(tables[table], known.get(table, ())) for _, branch in branches for table in branch.tables}
-    columns = () if site is None else site.plan.node(name).columns
+    columns = () if site is None else site.plan.node(source).columns
 
     def attempt(some: pa.Table, out: np.ndarray | None = None) -> tuple[list[pa.Table], Fates, Counter[str]]:
         made: list[pa.Table] = []
         fates: Fates = Counter()
         notes: Counter[str] = Counter()
-        with duck.tables(**looked), _selection(name, some, out) as con:
+        with duck.tables(**looked), _selection(source, some, out) as con:
             for _, branch in branches:
                 made.append(_typed(con.sql(branch.query).to_arrow_table(), node.columns))
                 fates.update(_dropped(con, node, branch))
@@ -54,25 +53,25 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
         return made, fates, notes
 
     errors = (*duck.row_errors(), pa.ArrowInvalid)
-    if out is not None and not word.remakes:
+    if given.out is not None and not word.remakes:
         try:
-            made, fates, notes = attempt(duck.as_bound(_numbered(rows), columns), out)
-            return Result(_ordered(made, rows, node.columns), None, fates, notes=notes)
-        except (*errors, duckdb.ProgrammingError):    # perhaps on one of those that are none of it: take them out and see
+            made, fates, notes = attempt(duck.as_bound(_numbered(given.table), columns), given.out)
+            return RowResult(Selection(_ordered(made, given.table, node.columns)), None, fates, notes)
+        except (*errors, duckdb.ProgrammingError):    # perhaps on one of those that are left out: take them out and see
             pass
-    rows = rows if out is None else failing.without(rows, out)
-    given = duck.as_bound(_numbered(rows), columns)
+    rows = given.rows
+    numbered = duck.as_bound(_numbered(rows), columns)
     left, aside = rows, None
     try:
-        made, fates, notes = attempt(given)
+        made, fates, notes = attempt(numbered)
     except errors:
         queries = [branch.query for _, branch in branches]
-        with duck.tables(**{name: given}, **looked) as con:
+        with duck.tables(**{source: numbered}, **looked) as con:
             suspects = trying.failing_rows(con, queries)
-        failed = _failed(given, attempt, errors, suspects)
+        failed = _failed(numbered, attempt, errors, suspects)
         order = sorted(failed)
         left, bad = failing.without(rows, order), rows.take(pa.array(order, pa.int64()))
-        made, fates, notes = attempt(failing.without(given, order))
+        made, fates, notes = attempt(failing.without(numbered, order))
         fates.update(failing.fates(bad, node.name, QUARANTINED, "expression"))
         aside = failing.set_aside(bad, "expression", [failed[index] for index in order])
     except duckdb.ProgrammingError as error:
@@ -80,8 +79,8 @@ def run(node: Node, inputs: Mapping[str, pa.Table], tables: Mapping[str, pa.Tabl
     if word.remakes:
         fates.update(failing.fates(left, node.name, DELIVERED, ""))
         made = [_apart(one, number, len(word.branches)) for one, (number, _) in zip(made, branches)]
-        return Result(newborn(_ordered(made, rows, node.columns)), aside, fates, notes=notes)
-    return Result(_ordered(made, rows, node.columns), aside, fates, notes=notes)
+        return RowResult(Selection(newborn(_ordered(made, rows, node.columns))), aside, fates, notes)
+    return RowResult(Selection(_ordered(made, rows, node.columns)), aside, fates, notes)
 
 
 @contextmanager
