@@ -20,8 +20,8 @@ from deltalake import DeltaTable
 
 from mainstem.batch import AT, NONE
 from mainstem.engines import journal, law
+from mainstem.engines.fold import fold_kernel
 from mainstem.engines.journal import Journal, Prepared
-from mainstem.engines.tasks import fold_kernel
 from mainstem.plan.words import Fold, Plan, Read, Write
 from mainstem.project import aside, reading, release
 from mainstem.project.place import Opened, locate

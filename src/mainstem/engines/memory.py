@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import functools
 import sys
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Iterator
 
 from mainstem.engines import staging
-from mainstem.engines.contract import EpochPlan
 from mainstem.engines.kernels import duck
-from mainstem.engines.site import Site
 from mainstem.errors import RefusedError
-from mainstem.plan.words import Node
 from mainstem.quantities import format_size
 
-More = ParamSpec("More")
-Done = TypeVar("Done")
-_Task = Callable[Concatenate[Site, EpochPlan, Node, More], Done]
 _of_task = 0       # bytes
 
 _LEAST = 32 << 20  # a connection of DuckDB that has less cannot sort anything
@@ -42,18 +35,14 @@ def share(memory: int, tasks: int, spill: str = "") -> None:
         staging.keep_at_most(memory // 8)
 
 
-def sufficient(task: _Task[More, Done]) -> _Task[More, Done]:
-    """The task with a clear end where it needs more memory than it may use: RefusedError `engine.memory`."""
-
-    @functools.wraps(task)
-    def told(site: Site, epoch: EpochPlan, node: Node, /, *args: More.args, **kwargs: More.kwargs) -> Done:
-        try:
-            return task(site, epoch, node, *args, **kwargs)
-        except duck.memory_errors() as error:
-            said = str(error).strip().splitlines() or ["no more memory"]
-            raise lacking(node.name, said[0]) from error
-
-    return told
+@contextlib.contextmanager
+def sufficient(node: str) -> Iterator[None]:
+    """A clear end for the task of a node where it needs more memory than it may use: RefusedError `engine.memory`."""
+    try:
+        yield
+    except duck.memory_errors() as error:
+        said = str(error).strip().splitlines() or ["no more memory"]
+        raise lacking(node, said[0]) from error
 
 
 def lacking(node: str, said: str) -> RefusedError:

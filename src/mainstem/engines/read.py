@@ -40,28 +40,28 @@ def read_calls(plan: Plan, epoch: EpochPlan, site: Site, tables: Mapping[str, pa
     return calls
 
 
-@sufficient
 def run_read(
     site: Site, epoch: EpochPlan, node: Node, number: int, segment: int, range_: Mapping[str, Any], tables: Mapping[str, pa.Table]
 ) -> Outcome:
     """Read exactly this range, decode, stamp, and carry the rows down to outputs and folds."""
     signals.tell("task.started", epoch=epoch.epoch, stage=node.name, task=number)
     assert isinstance(node.word, Read)
-    partition = int(range_["partition"])
-    task = Task(site, epoch, node.name, number, tables, (0, node.name, partition, segment), (node.name, partition, segment))
-    source = site.source(node.name)
-    slice_ = plugs.Range(**range_)
-    running, made, taken, place = NONE, 0, 0, placer(source, slice_)
-    form = site.format(node.name, node.word)
-    for chunk in source.read(slice_):
-        began = _ticks.monotonic()
-        decoded = form.decode(chunk, query)
-        coverage.check(form, chunk, decoded, functools.partial(place, partition))
-        running = stamp(task, node, chunk, decoded, partition, running, place)
-        made, taken = made + len(decoded.position), taken + len(chunk.data)
-        task.seconds[node.name] += _ticks.monotonic() - began
-    task.report.facts = [Fact(source=node.name, partition=partition, segment=segment, made=made, bytes=taken, largest=running)]
-    return task.finish()
+    with sufficient(node.name):
+        partition = int(range_["partition"])
+        task = Task(site, epoch, node.name, number, tables, (0, node.name, partition, segment), (node.name, partition, segment))
+        source = site.source(node.name)
+        slice_ = plugs.Range(**range_)
+        running, made, taken, place = NONE, 0, 0, placer(source, slice_)
+        form = site.format(node.name, node.word)
+        for chunk in source.read(slice_):
+            began = _ticks.monotonic()
+            decoded = form.decode(chunk, query)
+            coverage.check(form, chunk, decoded, functools.partial(place, partition))
+            running = stamp(task, node, chunk, decoded, partition, running, place)
+            made, taken = made + len(decoded.position), taken + len(chunk.data)
+            task.seconds[node.name] += _ticks.monotonic() - began
+        task.report.facts = [Fact(source=node.name, partition=partition, segment=segment, made=made, bytes=taken, largest=running)]
+        return task.finish()
 
 
 def placer(source: plugs.Source, range_: plugs.Range) -> Callable[[int, int], str]:

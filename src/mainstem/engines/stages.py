@@ -20,11 +20,12 @@ import pyarrow as pa
 from mainstem import errors
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Fact
+from mainstem.engines.fold import Folding, marked, run_fold, scatter
 from mainstem.engines.read import read_calls
 from mainstem.engines.replay import run_replay, way
 from mainstem.engines.site import Site
 from mainstem.engines.tables import load_tables
-from mainstem.engines.tasks import Outcome, Parcel, marked, run_fold, scatter
+from mainstem.engines.tasks import Outcome, Parcel
 from mainstem.errors import MainstemError, TransientError
 from mainstem.plan.explain import Stage
 from mainstem.plan.words import Fold, Map, Node, Plan, Whole
@@ -158,18 +159,15 @@ def fold_stage(site: Site, epoch: EpochPlan, cut: Cut, depth: int, target: int, 
     tables, replayed = load_tables(site, epoch), way(site.plan, epoch)
     marks = watermark.advance(site.plan, epoch, watermark.carry_on(epoch.carry, facts))
     before = watermark.before_segments(epoch.carry, facts)
-    passed, only = (replayed.passed, replayed.only) if replayed else (frozenset(), None)
     for fold in folds:
         home = cut.home(fold)
         if home is not None and home != target:
             continue
         number, tasks = (target, cut.tasks) if home is None else (0, 1)
         mine = [marked(parcel, site.plan, before) for parcel in parcels if parcel.fold == fold.name]
-        state = [file for file in epoch.state if file.node == fold.name]
-        low, high = staging.bounds(number, tasks)
-        if mine or any(file.low < high and file.high > low for file in state):
-            outcome = run_fold(site, epoch, fold, number, tasks, mine, marks[fold.name], tables, passed, only)
-            yield from _on(cut, outcome, target)
+        folding = Folding(site, epoch, fold, marks[fold.name], tables, replayed)
+        if mine or folding.state(*staging.bounds(number, tasks)):
+            yield from _on(cut, run_fold(folding, number, tasks, mine), target)
 
 
 def _on(cut: Cut, outcome: Outcome, here: int) -> Iterator[Message]:

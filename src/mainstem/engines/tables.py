@@ -7,9 +7,9 @@ import pyarrow as pa
 from mainstem.batch import KEY_GROUPS, NONE
 from mainstem.engines import staging
 from mainstem.engines.contract import EpochPlan
+from mainstem.engines.fold import input_schemas
 from mainstem.engines.kernels import tables
 from mainstem.engines.site import Site
-from mainstem.engines.tasks import input_schemas
 from mainstem.plan.words import Table
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,17 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from mainstem import signals
-from mainstem.batch import AT, DELIVERED, FOREVER, NONE, Fate, Fates, at, empty
+from mainstem.batch import AT, DELIVERED, Fate, Fates, at
 from mainstem.clock import SystemClock
-from mainstem.engines import aside, staging
-from mainstem.engines.contract import ANSWER, EpochPlan, File, FoldKernel, Report, Result, RowKernel, RowResult, Times
-from mainstem.engines.kernels import check, keys, sql
-from mainstem.engines.kernels.made import born, noted
-from mainstem.engines.law import broken, name_of
-from mainstem.engines.memory import sufficient
+from mainstem.engines import aside
+from mainstem.engines.contract import EpochPlan, File, Report, Result, RowKernel, RowResult
+from mainstem.engines.kernels import check, sql
+from mainstem.engines.kernels.made import born
+from mainstem.engines.law import name_of
 from mainstem.engines.selection import Selection
 from mainstem.engines.site import Site
-from mainstem.plan.words import Alert, Check, Dedupe, Fold, Latest, Node, Over, Plan, Read, Session, Sql, Whole, Window, Write
+from mainstem.plan.words import Check, Fold, Node, Read, Sql, Write
 from mainstem.plugs import Sink
 
 _ticks = SystemClock()
@@ -203,170 +202,3 @@ def by_origin(rows: pa.Table) -> dict[int, int]:
         return {int(origins[0]): len(origins)}
     values, counts = np.unique(origins, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist()))
-
-
-# ----------------------------------------------------------------------------------------------------- folds
-
-
-def fold_kernel(node: Node) -> FoldKernel:
-    """The kernel of a fold, imported when it is needed."""
-    assert isinstance(node.word, Fold)
-    match node.word.body:
-        case Window():
-            from mainstem.engines.kernels import window
-
-            return window
-        case Session():
-            from mainstem.engines.kernels import session
-
-            return session
-        case Dedupe():
-            from mainstem.engines.kernels import dedupe
-
-            return dedupe
-        case Latest():
-            from mainstem.engines.kernels import latest
-
-            return latest
-        case Over():
-            from mainstem.engines.kernels import over
-
-            return over
-        case Alert():
-            from mainstem.engines.kernels import alert
-
-            return alert
-        case Whole():
-            from mainstem.engines.kernels import whole
-
-            return whole
-
-
-def marked(parcel: Parcel, plan: Plan, before: Mapping[tuple[str, int, int], int]) -> Parcel:
-    """The parcel as its fold may judge it: the marks of read rows raised by what came before their segment in its partition."""
-    if parcel.raise_by is None:
-        return parcel
-    word = plan.node(parcel.raise_by[0]).word
-    assert isinstance(word, Read)
-    lateness, reached = (word.time.lateness if word.time else None), before.get(parcel.raise_by, NONE)
-    rows = parcel.rows if lateness is None else _raised(parcel.rows, reached, lateness)
-    return Parcel(parcel.fold, parcel.input, rows, parcel.order)
-
-
-def _raised(rows: pa.Table, before: int, lateness: int) -> pa.Table:
-    if before == NONE or not rows.num_rows:
-        return rows
-    marks = np.maximum(at(rows, "wm"), before - lateness)
-    column = rows.column(AT).combine_chunks()
-    parts = column.flatten()
-    fields = list(column.type)
-    index = column.type.get_field_index("wm")
-    parts[index] = pa.array(marks)
-    return rows.set_column(rows.column_names.index(AT), AT, pa.StructArray.from_arrays(parts, fields=fields))
-
-
-def scatter(node: Node, rows: pa.Table, tasks: int) -> list[tuple[int, pa.Table]]:
-    """Cut rows by the key groups of their fold into its tasks; adds `_kg`."""
-    assert isinstance(node.word, Fold)
-    groups = keys.key_groups(rows, node.word.by)
-    rows = rows.append_column("_kg", pa.array(groups, pa.int16()))
-    if tasks == 1 or not node.word.by:
-        return [(0, rows)]
-    target = staging.task_of(groups, tasks)
-    return [(task, part) for task in range(tasks) if (part := rows.filter(pa.array(target == task))).num_rows]
-
-
-@sufficient
-def run_fold(
-    site: Site,
-    epoch: EpochPlan,
-    node: Node,
-    number: int,
-    tasks: int,
-    parcels: Sequence[Parcel],
-    now: int,
-    tables: Mapping[str, pa.Table],
-    passed: frozenset[str] = frozenset(),
-    only: frozenset[str] | None = None,
-) -> Outcome:
-    """One fold task: its part of the state, the rows that came for it, the kernel, and what is behind it."""
-    signals.tell("task.started", epoch=epoch.epoch, stage=node.name, task=number)
-    task = Task(site, epoch, node.name, number, tables, (1, node.name, number), only=only)
-    began = _ticks.monotonic()
-    assert isinstance(node.word, Fold)
-    kernel, before = fold_kernel(node), epoch.marks.get(node.name, NONE)
-    inputs = input_schemas(site, node)
-    schema = kernel.schema(node, inputs)
-    low, high = staging.bounds(number, tasks)
-    files = [file for file in epoch.state if file.node == node.name]
-    state = staging.load_state(site.work, files, low, high, before, schema)
-    rows = {name: _gather(parcels, name, inputs[name]) for name in node.inputs}
-    if answered := [parcel.rows for parcel in parcels if parcel.input == ANSWER]:
-        rows[ANSWER] = pa.concat_tables(answered)
-    idled = {site.plan.origins.index(source): partitions for source, partitions in epoch.idled.items()}
-    result = kernel.run(node, rows, state, Times(epoch.epoch, before, now, epoch.clock, passed, idled))
-    task.take(node, result)
-    task.report.held_before = [(origin, node.name, count) for origin, count in sorted(result.held_before.items()) if count]
-    rows_out, count = born(result.rows)
-    task.notes[node.step].update(noted(result.rows))
-    if node.origin is not None:
-        task.made[node.name] += count
-    _keep_state(task, node, kernel, result, files, (low, high), before, now)
-    task.report.released = {node.name: _released(node.word, state, result.rows)}
-    task.seconds[node.name] += _ticks.monotonic() - began
-    task.flow(node, Selection(rows_out))
-    return task.finish()
-
-
-def _released(word: Fold, state: pa.Table, rows: pa.Table) -> int:
-    """The largest bound that is closed once everything is let go: later rows are judged by it.
-
-    For a dedupe that is what it remembers, so that a row whose key it forgot is late and not new.
-    """
-    if not isinstance(word.body, Dedupe):
-        return int(at(rows, "t").max()) + 1 if rows.num_rows else NONE
-    times = int(at(rows, "t").max()) + 2 * word.body.within if rows.num_rows else NONE
-    until = state.column("_until").to_numpy() if state.num_rows else np.array([NONE])
-    return max(times, int(until[until < FOREVER].max(initial=NONE)))
-
-
-def _keep_state(
-    task: Task,
-    node: Node,
-    kernel: FoldKernel,
-    result: Result,
-    files: Sequence[File],
-    span: tuple[int, int],
-    before: int,
-    now: int,
-) -> None:
-    """Write what the epoch adds to the state of a fold; some older files may be written anew with it."""
-    delta, replaced = result.state, [file for file in files if file.low < span[1] and file.high > span[0]]
-    if not result.replace and (replaced := staging.worn(files, *span)):
-        schema = kernel.schema(node, input_schemas(task.site, node))
-        older = staging.load_state(task.site.work, replaced, *span, before, schema)
-        delta = kernel.compact(node, pa.concat_tables([older, delta]) if delta is not None else older, now)
-    task.report.replaced = [file.path for file in replaced]
-    if delta is not None and delta.num_rows:
-        file = staging.write_state(task.site.work, node.name, task.epoch.epoch, delta, *span)
-        if file.rows != delta.num_rows:
-            raise broken("rows of the state got lost", node.name, f"{delta.num_rows} are to be kept, the file has {file.rows}")
-        staging.remember(task.site.work, file, delta)
-        task.report.files.append(file)
-
-
-def input_schemas(site: Site, node: Node) -> dict[str, pa.Schema]:
-    """What each input of a fold brings: its needed columns, without `_at`."""
-    assert isinstance(node.word, Fold)
-    schemas = {}
-    for name, needed in zip(node.inputs, node.word.needs):
-        types = {column.name: column.type.arrow for column in site.plan.node(name).columns}
-        schemas[name] = pa.schema([(column, types[column]) for column in needed])
-    return schemas
-
-
-def _gather(parcels: Sequence[Parcel], name: str, schema: pa.Schema) -> pa.Table:
-    parts = [parcel.rows for parcel in sorted(parcels, key=lambda parcel: parcel.order) if parcel.input == name]
-    if not parts:
-        return empty(schema).append_column("_kg", pa.array([], pa.int16()))
-    return pa.concat_tables(parts, promote_options="permissive")

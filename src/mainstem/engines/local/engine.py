@@ -8,19 +8,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
-
 from mainstem import durable
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Report
+from mainstem.engines.fold import Folding, marked, run_fold, scatter
 from mainstem.engines.local.pool import Pool
 from mainstem.engines.memory import share
 from mainstem.engines.read import read_calls
-from mainstem.engines.replay import Way, run_replay, way
+from mainstem.engines.replay import run_replay, way
 from mainstem.engines.site import Site
 from mainstem.engines.tables import load_tables
-from mainstem.engines.tasks import Outcome, Parcel, marked, run_fold, scatter
-from mainstem.plan.words import Fold, Node, Plan
+from mainstem.engines.tasks import Outcome, Parcel
+from mainstem.plan.words import Fold, Plan
 from mainstem.plugs import Budget
 
 Some = TypeVar("Some")
@@ -77,7 +76,8 @@ class Local:
         parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         _sort(parcels, outcomes, plan, watermark.before_segments(epoch.carry, facts))
         for node in plan.of(Fold):
-            done = self._all(epoch, self._fold(epoch, site, node, parcels.pop(node.name, []), marks[node.name], tables, replayed))
+            fold = Folding(site, epoch, node, marks[node.name], tables, replayed)
+            done = self._all(epoch, self._fold(fold, parcels.pop(node.name, [])))
             reports += [outcome.report for outcome in done]
             _sort(parcels, done, plan, {})
         return reports
@@ -85,37 +85,15 @@ class Local:
     def _all(self, epoch: EpochPlan, calls: Sequence[Callable[[], Some]]) -> list[Some]:
         return _results([self._pool.submit(epoch.epoch, call) for call in calls])
 
-    def _fold(
-        self,
-        epoch: EpochPlan,
-        site: Site,
-        node: Node,
-        parcels: Sequence[Parcel],
-        now: int,
-        tables: Mapping[str, pa.Table],
-        replayed: Way | None,
-    ) -> list[Callable[[], Outcome]]:
-        assert isinstance(node.word, Fold)
-        state = [file for file in epoch.state if file.node == node.name]
-        if not parcels and not state:
-            return []
-        passed, only = (replayed.passed, replayed.only) if replayed else (frozenset(), None)
-        tasks = self.tasks if node.word.by else 1
+    def _fold(self, fold: Folding, parcels: Sequence[Parcel]) -> list[Callable[[], Outcome]]:
+        tasks = self.tasks if fold.word.by else 1
         mine: defaultdict[int, list[Parcel]] = defaultdict(list)
-        cuts = self._all(epoch, [_call(scatter, node, parcel.rows, tasks) for parcel in parcels])
+        cuts = self._all(fold.epoch, [_call(scatter, fold.node, parcel.rows, tasks) for parcel in parcels])
         for parcel, parts in zip(parcels, cuts):
             for number, rows in parts:
                 mine[number].append(Parcel(parcel.fold, parcel.input, rows, parcel.order))
-        alive = {
-            number
-            for number in range(tasks)
-            for low, high in [staging.bounds(number, tasks)]
-            if any(file.low < high and file.high > low for file in state)
-        }
-        return [
-            _call(run_fold, site, epoch, node, number, tasks, mine.get(number, []), now, tables, passed, only)
-            for number in sorted(alive | set(mine))
-        ]
+        alive = {number for number in range(tasks) if fold.state(*staging.bounds(number, tasks))}
+        return [_call(run_fold, fold, number, tasks, mine.get(number, [])) for number in sorted(alive | set(mine))]
 
 
 def _results(waiting: Sequence[Future[Some]]) -> list[Some]:
