@@ -8,41 +8,23 @@ from typing import Any
 
 import pytest
 from conforming import ENGINE
+from differing import differing
 
-from mainstem.testing.conformance import differences, run_case
 from mainstem.testing.conformance.drafts import ACROSS
 from mainstem.testing.conformance.inputs import random_case
 
 FRESH = random.SystemRandom().randrange(1000, 10**9)         # one that nobody has tried; the layer's line and a failure say which
 
 
-def settings(rng: random.Random, engine: str) -> tuple[dict[str, Any], bool]:
-    """Other epochs and another number of tasks than a run in one piece has; and whether each epoch is published."""
-    flags: dict[str, Any] = {"tasks": 3, "epoch": {"rows": rng.randrange(15, 90)}}
-    if engine != "local":
-        flags = {"epoch": {"rows": rng.randrange(40, 200)}, "engine": {engine: {"tasks": rng.randrange(1, 4)}}}
-    return flags, rng.random() < 0.5
-
-
-def asked(seed: int, engine: str, folder: Path) -> list[str]:
-    """How the answer of an engine differs from that of one task in this process, over the pipeline that a seed makes."""
-    rng = random.Random(seed)
-    case = random_case(rng, f"seed {seed}")
-    wanted = run_case(case, "local", folder / "one", {"tasks": 1})
-    flags, each = settings(rng, engine)
-    found = differences(wanted, run_case(case, engine, folder / "other", flags, each=each))
-    return [f"seed {seed}, {engine} with {flags}, each={each}:", case.pipeline, *found] if found else []
-
-
-@pytest.mark.parametrize("seed", range(10 if ENGINE == "local" else 25))
+@pytest.mark.parametrize("seed", range(10 if ENGINE == "local" else 25), ids="seed{}".format)
 def test_every_engine_gives_what_one_task_gives(seed: int, tmp_path: Path) -> None:
-    found = asked(seed, ENGINE, tmp_path)
+    found = differing(seed, ENGINE, tmp_path)
     assert not found, "\n".join(found)
 
 
 def test_and_so_it_does_for_a_seed_that_is_new(tmp_path: Path, record_property: Any) -> None:
     record_property("seed", FRESH)
-    found = asked(FRESH, ENGINE, tmp_path)
+    found = differing(FRESH, ENGINE, tmp_path)
     assert not found, "\n".join(found)
 
 

@@ -1,4 +1,4 @@
-"""The soak tests stand on the kits of the crash tests and the stories, and run only when they are named."""
+"""The soak tests stand on the kits of the crash tests, the stories and the conformance tests, and run only when they are named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("crash", "stories")]
+sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("crash", "stories", "conformance")]
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:

@@ -7,6 +7,7 @@
 | scripted | the source `scripted`: rows, PAUSE, DRAINED, END, CRASH, arrival times |
 | collect | the sink `collect`: what was committed, as a list |
 | crash | crash or kill at a point of the protocol or at any durable call |
+| conformance | a case with what it must give, carried out on any engine and compared exactly; random pipelines |
 """
 
 from mainstem.clock import HandClock
