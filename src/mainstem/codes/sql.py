@@ -92,6 +92,11 @@ PAGES = {
         "there is no such column",
         "A name in the SQL is no column of the rows at this point.",
         "Take the suggestion; the columns of every step are shown by `mainstem plan`."),
+    "sql.zone": Code(
+        "there is no such time zone",
+        "The zone in AT TIME ZONE or timezone() is in no time zone database. Names that only some databases know, like PST, are "
+        "not taken: they mean different things in different places.",
+        "Take the suggestion, or a name of the IANA database: Europe/Berlin."),
     "sql.unknown_function": Code(
         "there is no such function",
         "SQL in a pipeline calls functions from a list in which each one's behaviour is known and tested.",

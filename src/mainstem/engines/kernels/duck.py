@@ -86,10 +86,13 @@ def query(sql: str, **relations: pa.Table) -> pa.Table:
 
 
 def row_errors() -> tuple[type[Exception], ...]:
-    """What DuckDB raises when an expression fails on a value: a cast, an overflow, `error(...)`; not a wrong query."""
+    """What DuckDB raises when an expression fails on a value: a cast, an overflow, `error(...)`; not a wrong query.
+
+    A time zone that it does not know is to it not implemented; a message that quotes half of a sign is no text to Python.
+    """
     import duckdb
 
-    return (duckdb.DataError, duckdb.InvalidInputException)
+    return (duckdb.DataError, duckdb.InvalidInputException, duckdb.NotImplementedException, UnicodeDecodeError)
 
 
 def memory_errors() -> tuple[type[Exception], ...]:

@@ -7,13 +7,16 @@ reserves can change the meaning of a column name.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
+import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parser import Parser
 from sqlglot.tokens import TokenType
 
 from mainstem.errors import SpecError
@@ -22,6 +25,8 @@ from mainstem.plan.sql.names import quote as quote
 
 AT = "_at"  # batch.AT; not imported, because batch brings pyarrow
 _DUCKDB = Dialect.get_or_raise("duckdb")
+# of these sqlglot makes another function: a zone becomes a unit
+_FUNCTIONS = {name: made for name, made in _DUCKDB.parser().FUNCTIONS.items() if name != "TIME_BUCKET"}
 DIV_ZERO = "div_zero"  # the note that counts divisions by zero
 _ZERO_SAFE = {"divide", "fmod"}
 
@@ -89,7 +94,7 @@ def parse(text: str, part: Part = strictly) -> exp.Expression:
 
 def trust(text: str) -> exp.Expression:
     """The tree of a query that we wrote ourselves: it may use what users may not."""
-    return _DUCKDB.parser().parse(_DUCKDB.tokenize(text), text)[0]
+    return _parser().parse(_DUCKDB.tokenize(text), text)[0]
 
 
 def read(text: str) -> list[exp.Expression]:
@@ -97,10 +102,20 @@ def read(text: str) -> list[exp.Expression]:
     return _trees("\n" + text, None)
 
 
+def _parser() -> Parser:
+    parser = _DUCKDB.parser()
+    parser.FUNCTIONS = _FUNCTIONS
+    return parser
+
+
 def _parse(text: str, part: Part) -> exp.Expression:
     trees = _trees(text, part)
     if len(trees) != 1:
         raise SpecError("sql.statements", f"one SQL statement is wanted here, not {len(trees)}", fix="make a step for each")
+    for node in list(trees[0].find_all(exp.Lambda)):
+        if not node.args.get("colon") and node.this.is_string:  # coalesce(payload -> 'a', ...): sqlglot takes it for one
+            path = exp.Anonymous(this="json_extract", expressions=[exp.column(node.expressions[0]), node.this])
+            node.replace(path)
     with part():
         _determinism(trees[0])
     return trees[0]
@@ -112,7 +127,7 @@ def _trees(text: str, gate: Part | None) -> list[exp.Expression]:
         if gate is not None:
             with gate():
                 _functions(tokens)
-        return [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
+        return [tree for tree in _parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise _syntax(error) from error
     except TokenError as error:
@@ -262,20 +277,8 @@ def is_aggregate(node: exp.Expression) -> bool:
 
 @functools.cache
 def _ranking() -> tuple[type, ...]:
-    names = (
-        "Rank",
-        "DenseRank",
-        "PercentRank",
-        "CumeDist",
-        "Ntile",
-        "Lag",
-        "Lead",
-        "FirstValue",
-        "LastValue",
-        "NthValue",
-        "RowNumber",
-    )
-    return tuple(getattr(exp, name) for name in names)
+    names = "Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue RowNumber"
+    return tuple(getattr(exp, name) for name in names.split())
 
 
 def is_ranking(node: exp.Expression) -> bool:
@@ -339,7 +342,7 @@ def _functions(tokens: list[Any]) -> None:
 def _function(tokens: list[Any], place: int) -> None:
     token = tokens[place]
     name = token.text.lower()
-    if name in REFUSED and not (name == "age" and _arguments(tokens, place + 1) == 2):
+    if name in REFUSED:
         refuse_function(name, token)
     if name in FUNCTIONS or token.token_type not in _NAME:
         return
@@ -348,24 +351,24 @@ def _function(tokens: list[Any], place: int) -> None:
     raise SqlError("sql.unknown_function", f"there is no function `{name}`", fix=suggestion(name)).near(token)
 
 
-def _arguments(tokens: list[Any], bracket: int) -> int:
-    depth, count = 0, 1
-    for token in tokens[bracket:]:
-        if token.token_type is TokenType.L_PAREN:
-            depth += 1
-        elif token.token_type is TokenType.R_PAREN:
-            depth -= 1
-            if depth == 0:
-                break
-        elif token.token_type is TokenType.COMMA and depth == 1:
-            count += 1
-    return count
-
-
 def refuse_function(name: str, node: Any) -> NoReturn:
     """SpecError that says why this function is not in the language."""
     why, fix = REFUSED[name]
     raise SqlError("sql.function_refused", f"`{name}` is not allowed in a pipeline", why=why, fix=fix).near(node)
+
+
+def _zone(name: exp.Expression) -> None:
+    """SpecError if this is a text that names no time zone."""
+    if isinstance(name, exp.Literal) and name.is_string:
+        try:
+            zoneinfo.ZoneInfo(name.this)
+        except (ValueError, OSError, KeyError):
+            close = difflib.get_close_matches(name.this, zoneinfo.available_timezones(), 1, 0.6)
+            raise SqlError(
+                "sql.zone",
+                f"there is no time zone `{name.this}`",
+                fix=f"did you mean `{close[0]}`?" if close else "zones are named as in the IANA database: Europe/Berlin",
+            ) from None
 
 
 def _determinism(tree: exp.Expression) -> None:
@@ -384,6 +387,8 @@ def _determinism(tree: exp.Expression) -> None:
             refuse_function(name if name in REFUSED else "current_timestamp", node)
         if isinstance(node, exp.Columns):
             refuse_function("columns", node)
+        if isinstance(node, exp.AtTimeZone) or function_name(node) == "timezone":
+            _zone(node.args["zone"] if isinstance(node, exp.AtTimeZone) else node.expressions[0])
         if isinstance(node, exp.Column) and node.name.lower() == AT:
             raise SqlError(
                 "sql.hidden",
