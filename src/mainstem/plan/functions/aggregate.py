@@ -11,8 +11,8 @@ ROWS = (("x", "double", (1.5, 4.0, None, 2.0)), ("y", "double", (1.0, 3.0, 2.0, 
         ("s", "string", ("a", "b", "a", None)), ("ok", "boolean", (True, False, True, None)))
 """The rows of the examples, in order of arrival: a name, a type, a value for each row."""
 
-SUM_DIGITS = "1e-12 of the sum of |x|"
-AVG_DIGITS = "1e-12 of the mean of |x|"
+SUM_DIGITS = "1e-12 of the sum of |x| up to 4,500 rows of a group, beyond them 2.3e-16 times their number"
+AVG_DIGITS = "as sum, of the mean of |x|"
 VAR_DIGITS = "1e-11 of the mean of x²"
 STD_DIGITS = "the root of: 1e-11 of the mean of x²"
 PAIR_DIGITS = "1e-11, where no column varies less than a millionth of its mean"
