@@ -122,7 +122,7 @@ def _bring_up(connection: Connection, store: Store) -> None:
         migrate(connection)
 
 
-def migrate(connection: Connection, to: str = "head") -> None:
+def migrate(connection: Connection) -> None:
     """Lead a database through the migrations, inside the connection's transaction."""
     from alembic import command
     from alembic.config import Config
@@ -130,4 +130,4 @@ def migrate(connection: Connection, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    command.upgrade(config, "head")

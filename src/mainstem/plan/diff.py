@@ -69,12 +69,6 @@ def diff(old: Plan, new: Plan) -> tuple[Change, ...]:
     return tuple(sorted(merged, key=lambda change: (change.kind != "breaking", change.kind != "compatible")))
 
 
-def worst(changes: tuple[Change, ...]) -> Kind:
-    """The class of an edit as a whole."""
-    kinds: tuple[Kind, ...] = ("breaking", "compatible", "same")
-    return next((kind for kind in kinds if any(change.kind == kind for change in changes)), "same")
-
-
 def _change(plan: Plan, node: Node, kind: Kind, what: str) -> Change:
     behind = _behind(plan, node.name)
     rebuilt: list[str] = []

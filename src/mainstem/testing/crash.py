@@ -59,9 +59,9 @@ def kill_at(point: str, times: int = 1, **facts: Any) -> Iterator[Reached]:
         yield reached
 
 
-def kill_from_environment(variable: str = "MAINSTEM_KILL_AT") -> None:
+def kill_from_environment() -> None:
     """For the start of a script: `MAINSTEM_KILL_AT=epoch.prepared:2` kills it at the second time of that point."""
-    said = os.environ.get(variable)
+    said = os.environ.get("MAINSTEM_KILL_AT")
     if said:
         point, _, times = said.partition(":")
         _armed.enter_context(kill_at(point, int(times or 1)))

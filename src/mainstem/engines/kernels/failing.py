@@ -45,11 +45,10 @@ def without(rows: pa.Table, indexes: Sequence[int] | np.ndarray) -> pa.Table:
     return pa.Table.from_arrays([column.filter(mask) for column in rows.columns], schema=rows.schema)
 
 
-def set_aside(rows: pa.Table, reasons: Sequence[str] | str, details: Sequence[str | None], rules: pa.Array | None = None,
-              fate: str = "quarantined") -> pa.Table:
+def set_aside(rows: pa.Table, reasons: Sequence[str] | str, details: Sequence[str | None], rules: pa.Array | None = None) -> pa.Table:
     """Rows with batch.REASON_FIELDS: one reason for all or one for each, a detail for each, its violated rules."""
     count = rows.num_rows
-    values = [pa.array([fate] * count, pa.string()),
+    values = [pa.array(["quarantined"] * count, pa.string()),
               pa.array([reasons] * count if isinstance(reasons, str) else reasons, pa.string()),
               rules if rules is not None else pa.array([[]] * count, pa.list_(pa.string())),
               pa.array(details, pa.string())]

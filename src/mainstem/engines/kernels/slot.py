@@ -144,13 +144,6 @@ def slot(call: str, path: tuple[str, ...], memory: int) -> Slot:
     return slots[key]  # type: ignore[no-any-return]
 
 
-def close_all() -> None:
-    """End every process that this thread has started."""
-    for one in getattr(_local, "slots", {}).values():
-        one.close()
-    _local.slots = {}
-
-
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and what it started (it leads a session of its own), and reap it."""
     if process.poll() is None:

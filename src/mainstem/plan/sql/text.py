@@ -180,9 +180,9 @@ def column(name: str, relation: str | None = None) -> exp.Column:
     return exp.Column(this=identifier(name), table=identifier(relation) if relation else None)
 
 
-def at_field(field: str, relation: str | None = None) -> exp.Expression:
+def at_field(field: str) -> exp.Expression:
     """One field of the hidden column."""
-    return exp.Dot(this=exp.Paren(this=column(AT, relation)), expression=identifier(field))
+    return exp.Dot(this=exp.Paren(this=column(AT)), expression=identifier(field))
 
 
 def cast(tree: exp.Expression, kind: str) -> exp.Expression:
