@@ -1,4 +1,7 @@
-"""3 of the protocol: what the reports of an epoch's tasks come to. Pure: the watermark, the law, and what the next epoch starts from."""
+"""Point 3 of the epoch protocol (epoch.py): what the reports of an epoch's tasks come to.
+
+Pure: the watermark, the law, and what the next epoch starts from.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 import msgspec
 
-from mainstem.batch import NONE
+from mainstem.batch import FOREVER, NONE
 from mainstem.clock import Clock
 from mainstem.engines import orders, watermark
 from mainstem.engines.contract import EpochPlan
@@ -187,13 +187,13 @@ class Planner:
             if time is None or time.idle_then != "flush" or not states or any(s != watermark.IDLE for s in states.values()):
                 continue
             folds = {fold.name for fold in self.site.plan.of(Fold) if node.name in self.site.plan.sources_of(fold.name)}
-            ends = [file.until for file in plan.state if file.node in folds and file.until < 2**61]
+            ends = [file.until for file in plan.state if file.node in folds and file.until < FOREVER]
             if ends:
                 flushed[node.name] = max(ends)
         return flushed
 
     def _unclosed(self, last: Prepared, head: Prepared | None) -> bool:
-        """A closing epoch is due if folds still hold something, and never twice in a row."""
+        """A closing epoch is due where there are folds, whether they hold something or not, and never twice in a row."""
         return head is not None and not last.closing and bool(self.site.plan.of(Fold))
 
     def _moves(self, plan: EpochPlan, last: Prepared) -> bool:

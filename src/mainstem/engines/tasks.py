@@ -24,7 +24,7 @@ from mainstem.engines.kernels import check, sql
 from mainstem.engines.kernels.made import born
 from mainstem.engines.law import name_of
 from mainstem.engines.selection import Selection
-from mainstem.engines.site import Site
+from mainstem.engines.site import QUARANTINE, Site
 from mainstem.plan.words import Check, Fold, Node, Read, Sql, Write
 from mainstem.plugs import Sink
 
@@ -163,7 +163,7 @@ class Task:
             sink = self.site.sink(self.site.plan.node(name))
             self._stage(name, sink, pa.concat_tables(parts).drop_columns([AT]), attempt, "output")
         if self.aside:
-            self._stage("quarantine", self.site.quarantine(), pa.concat_tables(self.aside), attempt, "aside")
+            self._stage(QUARANTINE, self.site.quarantine(), pa.concat_tables(self.aside), attempt, "aside")
         report.fates = [(*fate, count) for fate, count in sorted(self.fates.items()) if count]
         report.made = sorted(self.made.items())
         report.notes = {node: dict(counts) for node, counts in self.notes.items() if counts}

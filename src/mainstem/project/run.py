@@ -141,7 +141,7 @@ class _Runner:
         signals.tell("run.started", pipeline=self.opened.name, release=new, incarnation=self.home.incarnation)
         self._recover(new)
         loop = self._loop(self.opened.site(code=release.code_of(self.opened.work, new)))
-        self.adapts = wish.budget is None
+        adapts = wish.budget is None
         planner = Planner(loop.site, self.clock, wish)
         why, due = "end", self.clock.monotonic()
         if (wish.follow or wish.each) and not self._over_limit():      # what an earlier run left
@@ -157,7 +157,7 @@ class _Runner:
             if max_epochs is not None and self.tally.epochs >= max_epochs:
                 why = "limit"
                 break
-            if self.adapts:
+            if adapts:
                 planner.wish = dataclasses.replace(wish, budget=self._budget())
             plan = planner.next(loop.number, self.home.incarnation, new, loop.head)
             if plan is None and not wish.follow:

@@ -35,7 +35,7 @@ class Local:
         self.tasks = tasks
         share(memory, tasks)
         self._pool = Pool(tasks)
-        self._begun: dict[int, tuple[EpochPlan, list[Future[Outcome]]]] = {}
+        self._begun: dict[int, tuple[EpochPlan, Site, list[Future[Outcome]]]] = {}
 
     def wants(self, rows: int, size: int) -> Budget:
         """The usual epoch, in one range for each task."""
@@ -49,25 +49,28 @@ class Local:
 
     def begin(self, plan: Plan, epoch: EpochPlan, site: Site) -> None:
         """Read what `epoch` reads while the one before it is carried out; `run` of the same plan takes the rows."""
-        begun, _ = self._begun.get(epoch.epoch, (None, []))
-        if begun is not epoch:
+        begun = self._begun.get(epoch.epoch)
+        if begun is None or begun[0] is not epoch:
             self._drop(epoch.epoch)
             reads = read_calls(plan, epoch, site, load_tables(site, epoch))
-            self._begun[epoch.epoch] = epoch, [self._pool.submit(epoch.epoch, call) for call in reads]
+            self._begun[epoch.epoch] = epoch, site, [self._pool.submit(epoch.epoch, call) for call in reads]
 
     def _drop(self, epoch: int) -> None:
         """Nobody takes what was begun: take its files away."""
-        _, waiting = self._begun.pop(epoch, (None, []))
+        if epoch not in self._begun:
+            return
+        _, site, waiting = self._begun.pop(epoch)
         for future in [future for future in waiting if not future.cancel()]:
             if future.exception() is None:
                 for file in future.result().report.files:
                     durable.discard(Path(file.path))
+                    site.staged.discard(file.path)
 
     def run(self, plan: Plan, epoch: EpochPlan, site: Site) -> Sequence[Report]:
         """Read, compute and stage one epoch: every read task, then every fold in the order of the plan."""
         tables = load_tables(site, epoch)
         self.begin(plan, epoch, site)
-        _, reads = self._begun.pop(epoch.epoch)
+        _, _, reads = self._begun.pop(epoch.epoch)
         outcomes = _results(reads) + self._all(epoch, run_replay(plan, epoch, site, tables))
         reports = [outcome.report for outcome in outcomes]
         facts = [fact for report in reports for fact in report.facts]
