@@ -61,6 +61,16 @@ def uuid7(now_us: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def attempt() -> str:
+    """Twelve random hexadecimal digits: what tells the files of one attempt from those of any other."""
+    return secrets.token_hex(6)
+
+
+def jitter() -> float:
+    """At least 0 and less than 1, by chance: so that two who wait for each other do not try again together."""
+    return secrets.randbelow(1000) / 1000
+
+
 def iso(us: int) -> str:
     """RFC 3339 in UTC, with as many digits of the second as are needed.
 

@@ -9,12 +9,12 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from mainstem import signals
+from mainstem.clock import attempt
 from mainstem.errors import ConcurrencyError, TransientError
 
 _memories: list[Callable[[], object]] = []
@@ -87,7 +87,7 @@ def replace(path: Path, content: bytes) -> None:
 
 def _name(path: Path, content: bytes, give: Callable[[Path, Path], object]) -> None:
     """Write a file under a name of its own and give it the one it is for; nothing of it stays where that fails."""
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / f".{path.name}.{attempt()}.tmp"
     write(temporary, lambda file: file.write(content))
     try:
         signals.at("durable.link", path=str(path))

@@ -16,7 +16,6 @@ import errno
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from mainstem import durable, signals
-from mainstem.clock import Clock, SystemClock, uuid7
+from mainstem.clock import Clock, SystemClock, attempt, uuid7
 from mainstem.columns import Columns, Type
 from mainstem.errors import ConcurrencyError, DataError, RefusedError, SpecError, TransientError
 from mainstem.plugs import Committed, Format, Keep, Options, Scope, Staged, Transaction
@@ -137,7 +136,7 @@ class Folder:
                              fix="the staged rows are kept; start again, and see who else writes there")
 
     def _assemble(self, transaction: Transaction, files: Sequence[Staged]) -> Path:
-        hidden = durable.folder(self.staged) / f"commit-{secrets.token_hex(8)}"
+        hidden = durable.folder(self.staged) / f"commit-{attempt()}"
         hidden.mkdir()
         taken = [file for file in files if file.rows]
         if self._holding(transaction) is None:
@@ -164,7 +163,7 @@ class Folder:
         durable.sync_folder(self.root)
         if record["fresh"]:
             for number in [number for number in self._numbers() if number < version]:
-                (self.root / f"{number:010d}").rename(self.staged / f"old-{number:010d}-{secrets.token_hex(4)}")
+                (self.root / f"{number:010d}").rename(self.staged / f"old-{number:010d}-{attempt()}")
             durable.sync_folder(self.root)
         for file in record["files"]:
             durable.discard(self.staged / file["name"])

@@ -8,7 +8,6 @@ them to the end. A message that is lost or doubled breaks the law.
 from __future__ import annotations
 
 import itertools
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from mainstem import errors
+from mainstem.clock import attempt
 from mainstem.engines import staging, watermark
 from mainstem.engines.contract import EpochPlan, Fact
 from mainstem.engines.fold import Folding, marked, run_fold, scatter
@@ -211,7 +211,7 @@ def keep(folder: Path, messages: Iterable[Message]) -> Iterator[Message]:
 
 def between(folder: Path, rows: pa.Table) -> str:
     """Rows in a file that only this epoch needs; its path."""
-    path = folder / f"{secrets.token_hex(12)}.arrow"
+    path = folder / f"{attempt()}.arrow"
     with path.open("xb") as file, pa.ipc.new_file(file, rows.schema) as writer:
         writer.write_table(rows)
     return str(path)

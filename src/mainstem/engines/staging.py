@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from mainstem import durable
 from mainstem.batch import KEY_GROUPS
+from mainstem.clock import attempt
 from mainstem.engines import journal
 from mainstem.engines.contract import File
 
@@ -52,7 +52,7 @@ def worn(files: Sequence[File], low: int, high: int) -> list[File]:
 def write_state(root: Path, node: str, epoch: int, rows: pa.Table, low: int, high: int) -> File:
     """One immutable file of a fold's state."""
     folder = durable.folder(root / "state" / _safe(node))
-    path = folder / f"{epoch:012d}-{low:03d}-{secrets.token_hex(6)}.arrow"
+    path = folder / f"{epoch:012d}-{low:03d}-{attempt()}.arrow"
 
     def fill(file: object) -> None:
         with pa.ipc.new_file(file, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:

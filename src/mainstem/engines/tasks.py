@@ -6,7 +6,6 @@ down every row-local reader until they reach an output (a file is staged) or the
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import pyarrow as pa
 
 from mainstem import signals
 from mainstem.batch import AT, DELIVERED, Fate, Fates, at
-from mainstem.clock import SystemClock
+from mainstem.clock import SystemClock, attempt
 from mainstem.engines import aside
 from mainstem.engines.contract import EpochPlan, File, Report, Result, RowKernel, RowResult
 from mainstem.engines.kernels import check, sql
@@ -158,12 +157,12 @@ class Task:
 
     def finish(self) -> Outcome:
         """Write the staged files and close the report."""
-        report, attempt = self.report, secrets.token_hex(6)
+        report, mine = self.report, attempt()
         for name, parts in self.rows.items():
             sink = self.site.sink(self.site.plan.node(name))
-            self._stage(name, sink, pa.concat_tables(parts).drop_columns([AT]), attempt, "output")
+            self._stage(name, sink, pa.concat_tables(parts).drop_columns([AT]), mine, "output")
         if self.aside:
-            self._stage(QUARANTINE, self.site.quarantine(), pa.concat_tables(self.aside), attempt, "aside")
+            self._stage(QUARANTINE, self.site.quarantine(), pa.concat_tables(self.aside), mine, "aside")
         report.fates = [(*fate, count) for fate, count in sorted(self.fates.items()) if count]
         report.made = sorted(self.made.items())
         report.notes = {node: dict(counts) for node, counts in self.notes.items() if counts}
@@ -171,9 +170,9 @@ class Task:
         signals.tell("task.finished", epoch=self.epoch.epoch, stage=self.stage, task=self.number)
         return Outcome(report, self.parcels)
 
-    def _stage(self, name: str, sink: Sink, rows: pa.Table, attempt: str, kind: str) -> None:
+    def _stage(self, name: str, sink: Sink, rows: pa.Table, mine: str, kind: str) -> None:
         began = _ticks.monotonic()
-        label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{attempt}"
+        label = f"{self.epoch.epoch:012d}-{self.stage.replace('/', '-')}-{self.number:04d}-{mine}"
         staged = sink.stage(rows, label)
         self.site.staged.add(staged.path)
         self.report.files.append(

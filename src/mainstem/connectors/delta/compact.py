@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mainstem.clock import attempt
 from mainstem.connectors.delta import datafile
 from mainstem.connectors.delta.datafile import DataFile
 from mainstem.connectors.delta.log import Log, files_of
@@ -41,7 +41,7 @@ def compact(log: Log, partition_by: Sequence[str], codec: str, now_ms: int, dry_
         return replaced
     actions: list[Any] = []
     for few in bins:
-        path = log.root / f"part-{now_ms:015d}-compact-{secrets.token_hex(6)}.parquet"
+        path = log.root / f"part-{now_ms:015d}-compact-{attempt()}.parquet"
         _join(path, few, schema, codec)
         datafile.conserved("files made one", path, sum(file.rows for file in few), datafile.rows_in(path))
         values = {name: datafile.partition_text(value) for name, value in few[0].partition.items()}

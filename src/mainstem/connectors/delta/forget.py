@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mainstem.clock import attempt
 from mainstem.connectors.delta import datafile
 from mainstem.connectors.delta.log import Log, files_of
 from mainstem.connectors.delta.merge import outdated
@@ -33,7 +33,7 @@ def forget(log: Log, key: Sequence[str], rows: pa.Table, codec: str, now_ms: int
             continue
         actions.append(datafile.remove_action(log.root, file, now_ms, True))
         if kept.num_rows:
-            path = log.root / f"part-{now_ms:015d}-kept-{secrets.token_hex(6)}.parquet"
+            path = log.root / f"part-{now_ms:015d}-kept-{attempt()}.parquet"
             datafile.write(path, kept, codec)
             datafile.conserved("rows that stay", path, file.rows - count, datafile.rows_in(path))
             actions.append(datafile.add_action(log.root, path, {}, file.time, True))          # they keep their place

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from mainstem import durable, signals
-from mainstem.clock import Clock, SystemClock
+from mainstem.clock import Clock, SystemClock, attempt, jitter
 from mainstem.columns import Columns
 from mainstem.connectors.delta import datafile, merge, shape, upkeep
 from mainstem.connectors.delta.compact import compact
@@ -180,7 +179,7 @@ class Delta:
             "mainstem.release": transaction.release}
         tries = _REBASED if self.mode == "append" and not transaction.fresh else 0
         unsure: TransientError | None = None
-        for attempt in range(_TRIES):
+        for number in range(_TRIES):
             table = self.log.newest()
             recorded = table.transaction_version(transaction.app)
             if recorded is not None and recorded >= transaction.version:
@@ -196,7 +195,7 @@ class Delta:
                 unsure, done = error, False     # it may have gone through all the same: look before leaving
             if done:
                 return self._committed(transaction, before)
-            self.clock.sleep((1 + secrets.randbelow(100) / 100) * 0.01 * 2 ** min(attempt, 6))
+            self.clock.sleep((1 + jitter()) * 0.01 * 2 ** min(number, 6))
         raise TransientError("delta.contended", f"other writers came first {_TRIES} times", where=str(self.root),
                              fix="the staged rows are kept; start again, and see who else writes to this table")
 
@@ -217,7 +216,7 @@ class Delta:
             changes = merge.last_per_key(changes, self.key, self.root)
         touched, kept, replaced = merge.outdated(self.root, before, self.schema, changes, self.key, transaction.fresh)
         datafile.conserved("rows that a merge keeps", self.root, sum(file.rows for file in touched) - replaced, kept.num_rows)
-        label = f"{transaction.version:012d}-merge-{secrets.token_hex(6)}"
+        label = f"{transaction.version:012d}-merge-{attempt()}"
         added = merge.rewritten(self.root, label, [kept, changes], self.options.partition_by, self.options.compression, now)
         datafile.conserved("files of the merge", self.root, kept.num_rows + changes.num_rows, datafile.rows_added(added))
         counts = {"staged": staged, "changed": changes.num_rows, "replaced": replaced}

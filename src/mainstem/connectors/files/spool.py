@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem import durable
+from mainstem.clock import attempt
 from mainstem.errors import DataError
 
 _PIECE = 4 << 20
@@ -40,7 +40,7 @@ def unpack(path: str | Path, codec: str, folder: Path, limits: Limits) -> tuple[
     import pyarrow as pa
 
     durable.folder(folder)
-    temporary = folder / f".{secrets.token_hex(6)}.tmp"
+    temporary = folder / f".{attempt()}.tmp"
     size = 0
     try:
         with open(path, "rb") as packed, temporary.open("xb") as out:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainstem import durable
-from mainstem.clock import iso
+from mainstem.clock import attempt, iso
 from mainstem.connectors.generator import greenhouse
 from mainstem.connectors.generator.greenhouse import BLOCK, FATES, FAULTS, POSITION_SHIFT, Block
 
@@ -58,7 +57,7 @@ def write(options: GeneratorOptions, path: Path, block_of: BlockOf | None = None
     content = ("\n".join([json.dumps(head), *lines]) + "\n").encode()
     if path.is_file() and path.read_bytes() == content:
         return
-    temporary = durable.folder(path.parent) / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    temporary = durable.folder(path.parent) / f".{path.name}.{attempt()}.tmp"
     durable.write(temporary, lambda file: file.write(content))
     temporary.replace(path)
     durable.sync_folder(path.parent)
