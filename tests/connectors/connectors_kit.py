@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,6 +21,10 @@ from mainstem.errors import DataError
 from mainstem.plugs import Budget, Chunk, Discovery, Keep, Range, Scope, Transaction
 
 PLENTY = Budget(300_000, 32 << 20)
+
+EVERY_TYPE = (("id", "int64"), ("small", "uint8"), ("big", "uint64"), ("ratio", "float"), ("value", "double"), ("name", "string"),
+              ("ok", "boolean"), ("day", "date"), ("at", "timestamp"), ("money", "decimal(18,2)"), ("raw", "binary"),
+              ("tags", "list<string>"), ("spot", "struct<x: int32, y: double>"), ("extra", "json"))
 
 
 class Lines:
@@ -113,6 +119,20 @@ def table(first: int, count: int, name: str = "a") -> pa.Table:
     return pa.table({"id": pa.array(numbers, pa.int64()), "name": pa.array([name] * count, pa.string()),
                      "value": pa.array([number / 2 for number in numbers], pa.float64()),
                      "at": pa.array(numbers, pa.timestamp("us", "UTC"))})
+
+
+def everything() -> pa.Table:
+    """A row for each end of every type, and one of NULLs."""
+    kinds = {column.name: column.type.arrow for column in columns(*EVERY_TYPE)}
+    rows: list[dict[str, Any]] = [
+        {"id": 2**53 + 1, "small": 255, "big": 2**64 - 1, "ratio": 1.5, "value": float("nan"), "name": "", "ok": True,
+         "day": dt.date(1, 1, 1), "at": dt.datetime(1, 1, 1, tzinfo=dt.UTC), "money": decimal.Decimal("9999999999999999.99"),
+         "raw": b"\x00\xff", "tags": ["a", None, ""], "spot": {"x": 1, "y": None}, "extra": '{"a":1}'},
+        {"id": -2**63, "small": 0, "big": 0, "ratio": float("-inf"), "value": -0.0, "name": "é\u0000/ =%", "ok": False,
+         "day": dt.date(9999, 12, 31), "at": dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC),
+         "money": decimal.Decimal("-0.01"), "raw": b"", "tags": [], "spot": None, "extra": "null"},
+        dict.fromkeys(kinds)]
+    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()})
 
 
 def delta(lake: Path, mode: str = "append", key: Sequence[str] = (), pairs: Sequence[tuple[str, str]] = (),

@@ -85,9 +85,9 @@ class Cluster:
 
 
 class Driver:
-    """A process with a session on the cluster, which does one thing after the other."""
+    """A process with a session of its own, which does one thing after the other."""
 
-    def __init__(self, cluster: Cluster, faults: Path, conf: dict[str, str]) -> None:
+    def __init__(self, master: str, faults: Path, conf: dict[str, str]) -> None:
         self.faults = faults
         settings = {
             "spark.cores.max": "2", "spark.executor.cores": "1", "spark.executor.memory": "512m", "spark.executor.extraJavaOptions": _QUICK,
@@ -95,7 +95,7 @@ class Driver:
             "spark.shuffle.io.retryWait": "100ms", "spark.shuffle.io.maxRetries": "1",       # who is gone here is gone at once
             "spark.executorEnv.PYTHONPATH": f"{PLANTED}{os.pathsep}{SOURCES}", "spark.executorEnv.MAINSTEM_FAULTS": str(faults)}
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, _begin, (cluster.master, settings | conf, sys.path))
+        self._pool = ProcessPoolExecutor(1, context, _begin, (master, settings | conf, sys.path))
 
     def __call__(self, what: Callable[..., Any], *arguments: Any, **wishes: Any) -> Any:
         """Do it in the driver; its answer, or the error of ours that it raised."""
@@ -125,10 +125,10 @@ class Driver:
 
 
 @contextlib.contextmanager
-def driver(cluster: Cluster, folder: Path, **conf: str) -> Iterator[Driver]:
+def driver(master: str, folder: Path, **conf: str) -> Iterator[Driver]:
     """A driver with these settings of Spark, and a folder for the faults of its tasks."""
     folder.mkdir()
-    one = Driver(cluster, folder, conf)
+    one = Driver(master, folder, conf)
     try:
         yield one
     finally:
@@ -140,7 +140,7 @@ def _begin(master: str, conf: dict[str, str], path: list[str]) -> None:
 
     sys.path[:] = path
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    start(master, conf, "tests on a cluster")
+    start(master, conf, "tests in a process of their own")
 
 
 def _done(what: Callable[..., Any], arguments: tuple[Any, ...], wishes: dict[str, Any]) -> tuple[Any, MainstemError | None]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "crash"))
+for room in ("crash", "connectors"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
 
 @pytest.fixture(scope="session", autouse=True)

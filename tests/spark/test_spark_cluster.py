@@ -44,7 +44,7 @@ def on(cluster: Cluster, log: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("driver") / "faults"
     speculation = {"spark.speculation": "true", "spark.speculation.quantile": "0.5", "spark.speculation.multiplier": "2",
                    "spark.speculation.minTaskRuntime": "2s", "spark.speculation.efficiency.enabled": "false"}
-    with driver(cluster, folder, **speculation, **{"spark.eventLog.enabled": "true", "spark.eventLog.dir": log.as_uri(),
+    with driver(cluster.master, folder, **speculation, **{"spark.eventLog.enabled": "true", "spark.eventLog.dir": log.as_uri(),
                                     "spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}) as running:
         yield running
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import json
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from connectors_kit import columns, delta, epoch, files, ids, table
+from connectors_kit import EVERY_TYPE, columns, delta, epoch, everything, files, ids, table
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from mainstem.connectors.delta import shape
 from mainstem.connectors.delta.log import Log, files_of
 from mainstem.errors import DataError, RefusedError, SpecError
-
-PAIRS = (("id", "int64"), ("small", "uint8"), ("big", "uint64"), ("ratio", "float"), ("value", "double"), ("name", "string"),
-         ("ok", "boolean"), ("day", "date"), ("at", "timestamp"), ("money", "decimal(18,2)"), ("raw", "binary"),
-         ("tags", "list<string>"), ("spot", "struct<x: int32, y: double>"), ("extra", "json"))
-
-
-def everything() -> pa.Table:
-    kinds = {column.name: column.type.arrow for column in columns(*PAIRS)}
-    rows: list[dict[str, Any]] = [
-        {"id": 2**53 + 1, "small": 255, "big": 2**64 - 1, "ratio": 1.5, "value": float("nan"), "name": "", "ok": True,
-         "day": dt.date(1, 1, 1), "at": dt.datetime(1, 1, 1, tzinfo=dt.UTC), "money": decimal.Decimal("9999999999999999.99"),
-         "raw": b"\x00\xff", "tags": ["a", None, ""], "spot": {"x": 1, "y": None}, "extra": '{"a":1}'},
-        {"id": -2**63, "small": 0, "big": 0, "ratio": float("-inf"), "value": -0.0, "name": "é\u0000/ =%", "ok": False,
-         "day": dt.date(9999, 12, 31), "at": dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC),
-         "money": decimal.Decimal("-0.01"), "raw": b"", "tags": [], "spot": None, "extra": "null"},
-        dict.fromkeys(kinds)]
-    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()})
 
 
 def as_text(rows: pa.Table) -> list[str]:
@@ -42,7 +24,7 @@ def as_text(rows: pa.Table) -> list[str]:
 
 
 def test_every_type_comes_back_exactly_and_null_empty_and_nan_stay_apart(tmp_path: Path) -> None:
-    out = delta(tmp_path / "lake", pairs=PAIRS)
+    out = delta(tmp_path / "lake", pairs=EVERY_TYPE)
     out.prepare()
     rows = everything()
     assert out.commit(epoch(1), [out.stage(rows, "a")]).rows == 3

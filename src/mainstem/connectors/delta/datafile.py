@@ -174,7 +174,7 @@ def read_one(file: DataFile, wanted: pa.Schema) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = pq.ParquetFile(file.path)
+    found = pq.ParquetFile(file.path, coerce_int96_timestamp_unit="us")     # Spark writes INT96; nanoseconds do not reach all years
     there = set(found.schema_arrow.names)
     present = [name for name in wanted.names if name in there]
     rows = found.read(columns=present)
