@@ -85,6 +85,17 @@ def test_a_run_that_was_killed_is_known_to_be_dead_when_the_next_begins(ledger):
                                  "quarantined": 2, "late": 0, "held": 2, "reasons": {"quarantined: checked: rule": 2}}]
 
 
+def test_a_run_that_goes_on_shows_what_it_has_published(ledger):
+    begin(ledger, "run-a")
+    begin(ledger, "run-b", 1)
+    assert [(row["rows"], row["epochs"]) for row in runs.listing(ledger)] == [(0, 0), (0, 0)]
+    runs.project_manifest(ledger, "run-b", manifest(1))
+    runs.project_manifest(ledger, "run-b", manifest(4, first=2, held_before=2, made=5))
+    assert [(row["run_id"], row["rows"], row["epochs"]) for row in runs.listing(ledger)] == [("run-b", 15, 4), ("run-a", 0, 0)]
+    shown = runs.find(ledger, "run-b")
+    assert (shown["why"], shown["rows"], shown["epochs"], sum(row["seconds"] for row in shown["manifests"])) == (None, 15, 4, 1.0)
+
+
 def test_an_epoch_belongs_to_the_run_that_finished_it_first(ledger):
     begin(ledger, "run-a")
     runs.project_manifest(ledger, "run-a", manifest(1))
