@@ -49,3 +49,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_HOMES.get(name, "mainstem.errors")), name)
     raise AttributeError(f"module 'mainstem' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that were not asked for yet."""
+    return sorted(__all__)

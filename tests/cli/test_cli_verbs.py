@@ -245,6 +245,8 @@ def test_the_other_nouns(face, capsys):
     assert json.loads(capsys.readouterr().out)["$schema"].endswith("draft-07/schema#")
     assert face("explain", "late") == 0
     assert capsys.readouterr().out == "late: a title\n\nIt means.\n\nDo that.\n"
+    assert face("init", "with space") == 0
+    assert "next:  cd 'with space' && mainstem run" in capsys.readouterr().err
     assert face("init", "x") == 0
     assert capsys.readouterr().out == "x/greenhouse.yaml\n"
 

@@ -212,6 +212,7 @@ def test_the_public_names_are_few_and_there():
 
     assert len(mainstem.__all__) <= 25
     assert [public for public in mainstem.__all__ if not hasattr(mainstem, public)] == []
+    assert dir(mainstem) == sorted(mainstem.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         mainstem.nonsense  # noqa: B018
 

@@ -12,7 +12,7 @@ from telling import BEGIN, CLOCK, at, balances, ended, lines, opened, quiet_end,
 
 from mainstem.cli.command import invoke
 from mainstem.clock import iso
-from mainstem.errors import MainstemError
+from mainstem.errors import MainstemError, SpecError
 
 PIPELINE = """\
 version: 1
@@ -62,6 +62,17 @@ def test_older_epochs_by_number_and_by_time(tmp_path: Path) -> None:
         with pytest.raises(MainstemError) as refused:
             opened(file).sql(count, at=wrong)
         assert refused.value.code == code
+
+
+def test_a_beginning_that_several_runs_have_is_told_so(tmp_path: Path) -> None:
+    file = write(tmp_path, PIPELINE, inbox___a=readings(0, 1))
+    ids = [opened(file).run().run_id for _ in range(2)]
+    assert opened(file).show_run(ids[0])["run_id"] == ids[0]
+    with pytest.raises(SpecError, match="several runs begin with '0'") as told:
+        opened(file).show_run("0")
+    assert all(run_id in told.value.why for run_id in ids)
+    with pytest.raises(SpecError, match="there is no run 'zz'"):
+        opened(file).show_run("zz")
 
 
 def test_two_columns_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -21,6 +22,6 @@ def init(folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; ma
         print(name)
     if kept:
         print(f"\nkept: {', '.join(kept)}", file=sys.stderr)
-    step = "" if os.path.abspath(folder) == os.getcwd() else f"cd {folder} && "
+    step = "" if os.path.abspath(folder) == os.getcwd() else f"cd {shlex.quote(folder)} && "
     print(f"\nnext:  {step}mainstem run greenhouse.yaml", file=sys.stderr)
     print("then:  mainstem quarantine list -f greenhouse.yaml", file=sys.stderr)

@@ -36,7 +36,7 @@ def start(store: Store, *, run_id: str, pipeline: str, environment: str, incarna
         mine = (tables.runs.c.pipeline == pipeline, tables.runs.c.environment == environment, tables.runs.c.ended.is_(None))
         for dead in connection.execute(select(tables.runs.c.run_id, tables.runs.c.thinned).where(*mine)).mappings().all():
             connection.execute(update(tables.runs).where(tables.runs.c.run_id == dead["run_id"]).values(
-                ended=moment(started), why="died", **_so_far(connection, dead)))
+                ended=moment(started), why="died", **_so_far(connection, dict(dead))))
         connection.execute(insert(tables.runs).values(
             run_id=run_id, pipeline=pipeline, environment=environment, incarnation=incarnation, release=release,
             started=moment(started), engine=engine, host=host, pid=pid, epochs=0, rows=0))
@@ -119,14 +119,22 @@ def _widen(connection: Connection, run_id: str, first: int, last: int) -> None:
 
 def listing(store: Store, pipeline: str | None = None, environment: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """Runs, the newest first, without their accounts; of one that has not ended what it has published so far."""
-    query = select(*(column for column in tables.runs.c if column.name not in ("account", "met"))).order_by(tables.runs.c.run_id.desc()).limit(limit)
+    wanted = [column for column in tables.runs.c if column.name not in ("account", "met")]
+    query = select(*wanted).order_by(tables.runs.c.run_id.desc()).limit(limit)
     if pipeline is not None:
         query = query.where(tables.runs.c.pipeline == pipeline)
     if environment is not None:
         query = query.where(tables.runs.c.environment == environment)
     with store.read() as connection:
-        found = [dict(row) | ({} if row["ended"] else _so_far(connection, row)) for row in connection.execute(query).mappings()]
+        found = [dict(row) | ({} if row["ended"] else _so_far(connection, dict(row))) for row in connection.execute(query).mappings()]
     return [{name: fact for name, fact in row.items() if name not in BULKY} for row in found]
+
+
+def beginning(store: Store, text: str, limit: int = 10) -> list[str]:
+    """Ids of runs that begin so, the newest first."""
+    here = tables.runs.c.run_id
+    with store.read() as connection:
+        return list(connection.execute(select(here).where(here.startswith(text, autoescape=True)).order_by(here.desc()).limit(limit)).scalars())
 
 
 def find(store: Store, run_id: str) -> dict[str, Any] | None:
@@ -136,7 +144,7 @@ def find(store: Store, run_id: str) -> dict[str, Any] | None:
         found = connection.execute(select(runs).where(runs.c.run_id.startswith(run_id, autoescape=True)).limit(2)).mappings().all()
         if len(found) != 1:
             return None
-        run = dict(found[0]) | ({} if found[0]["ended"] else _so_far(connection, found[0]))
+        run = dict(found[0]) | ({} if found[0]["ended"] else _so_far(connection, dict(found[0])))
         query = select(epochs).where(epochs.c.run_id == run["run_id"]).order_by(epochs.c.epoch)
         run["manifests"] = [dict(row) for row in connection.execute(query).mappings()]
         last = run["manifests"][-1] if run["manifests"] else None

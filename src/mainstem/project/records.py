@@ -32,7 +32,11 @@ def show_run(opened: Opened, run_id: str) -> dict[str, Any]:
     if run_id == "last":
         newest = runs(opened, 1)
         run_id = newest[0]["run_id"] if newest else "none"
-    found = ledger.find(store.open_store(opened.settings.ledger_url), run_id)
+    known = store.open_store(opened.settings.ledger_url)
+    found = ledger.find(known, run_id)
+    if found is None and (several := ledger.beginning(known, run_id)):
+        raise SpecError("runs.unknown", f"several runs begin with {run_id!r}", why=f"the newest of them: {', '.join(several)}",
+                        fix="give more of its id; `last` is the newest run of this pipeline")
     if found is None:
         raise SpecError("runs.unknown", f"there is no run {run_id!r}", fix="`mainstem runs list` shows them; `last` is the newest")
     met = found.pop("met") or {}
