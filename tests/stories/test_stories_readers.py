@@ -64,6 +64,17 @@ def test_older_epochs_by_number_and_by_time(tmp_path: Path) -> None:
         assert refused.value.code == code
 
 
+def test_a_missing_file_of_the_newest_version_is_named_with_a_way_to_mend_it(tmp_path: Path) -> None:
+    file = write(tmp_path, PIPELINE, inbox___a=readings(0, 5))
+    opened(file).run()
+    (gone,) = (tmp_path / "lake/first").glob("**/*.parquet")
+    gone.unlink()
+    with pytest.raises(MainstemError, match="files of the newest version") as told:
+        opened(file).read("first")
+    assert gone.name in told.value.why
+    assert "restore" in told.value.fix
+
+
 def test_a_beginning_that_several_runs_have_is_told_so(tmp_path: Path) -> None:
     file = write(tmp_path, PIPELINE, inbox___a=readings(0, 1))
     ids = [opened(file).run().run_id for _ in range(2)]

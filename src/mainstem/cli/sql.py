@@ -15,7 +15,8 @@ from mainstem.cli.app import Environment, FileOption, Output, OutputOption, Sett
                              """mainstem sql "SELECT reason, count(*) FROM quarantine GROUP BY 1\"""",
                              """mainstem sql --at 3 --output csv "SELECT * FROM climate\""""))
 def sql(query: Annotated[str, typer.Argument(metavar="QUERY", help="DuckDB SQL; `-` reads it from stdin.")],
-        at: Annotated[str | None, typer.Option("--at", metavar="EPOCH|TIME", help="As of an epoch or a moment (RFC 3339).",
+        at: Annotated[str | None, typer.Option("--at", metavar="EPOCH|TIME", help="As of an epoch of the present incarnation, or a moment "
+                                               "(RFC 3339): it also reaches what was before a reset or rebuild, which count anew.",
                                                show_default="the last complete epoch")] = None,
         file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table,
         settings: Settings = None) -> None:

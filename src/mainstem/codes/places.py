@@ -165,8 +165,9 @@ PAGES = {
         "Ask for a newer version (`mainstem runs list`), or restore the table."),
     "delta.vacuumed": Code(
         "files of that version are gone",
-        "The version is older than what maintenance keeps, so its data files were deleted.",
-        "Read a newer version; `retention.manifests` in mainstem.yaml says how many are kept, `retention.versions` for how long their "
+        "The version is older than what maintenance keeps, so its data files were deleted; those of the newest were deleted by hand.",
+        "Read a newer version; of the newest restore the file or rebuild; "
+        "`retention.manifests` in mainstem.yaml says how many are kept, `retention.versions` for how long their "
         "files outlive that."),
     "delta.deletion_vectors": Code(
         "a table with deletion vectors",

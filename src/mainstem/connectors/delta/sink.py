@@ -275,8 +275,11 @@ class Delta:
         try:
             return datafile.read(files_of(table), pa.schema(table.schema()))
         except FileNotFoundError as error:
-            raise DataError("delta.vacuumed", f"files of version {table.version()} are gone", where=str(self.root), why=str(error),
-                            fix="it is older than what `mainstem maintain` keeps; read a newer version") from error
+            newest = table.version() == self.version()        # maintenance never takes a file of it
+            fix = ("restore the file from a copy, or make the table anew with `mainstem run --accept rebuild`" if newest else
+                   "it is older than what `mainstem maintain` keeps; read a newer version")
+            raise DataError("delta.vacuumed", f"files of {'the newest version' if newest else 'version'} {table.version()} are gone",
+                            where=str(self.root), why=str(error), fix=fix) from error
 
     # ------------------------------------------------------------------------------------------------ maintain
 
