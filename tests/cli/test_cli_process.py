@@ -42,6 +42,14 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_output_is_named():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "mainstem.cli", "--help"], stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+    assert done.returncode == 4
+    assert "error: printing failed\n  where: standard output\n" in done.stderr
+
+
 def test_python_dash_m_is_the_same_command(tmp_path):
     done = subprocess.run([sys.executable, "-m", "mainstem.cli", "check", "none.yaml"], cwd=tmp_path, capture_output=True,
                           text=True, check=False)

@@ -63,7 +63,7 @@ def invoke(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _GONE
     except OSError as error:                          # not ours: a file that nobody lets us have, a disk, a network
-        complain(_refused(error))
+        complain(_unprinted(error) if error.filename is None and _deaf() else _refused(error))
         return TransientError.exit_code
     except Exception as error:  # noqa: BLE001
         if hasattr(error, "format_message"):          # what typer says about a command line
@@ -72,6 +72,20 @@ def invoke(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         complain(Bug("bug.unexpected", f"{type(error).__name__}: {error}", fix="please report it with the lines above"))
         return Bug.exit_code
+
+
+def _deaf() -> bool:
+    """Whether stdout takes nothing more, as on a full disk: the end of a line is tried."""
+    try:
+        os.write(1, b"\n")
+    except OSError:
+        return True
+    return False
+
+
+def _unprinted(error: OSError) -> TransientError:
+    return TransientError("disk.failed", "printing failed", where="standard output", why=error.strerror or str(error),
+                          fix="give it another place; what the command did before it printed is done (`mainstem runs show last`)")
 
 
 def _refused(error: OSError) -> TransientError:
