@@ -133,7 +133,8 @@ class Patient(SystemClock):
         self._ahead += seconds
         home = journal.incarnations(self._opened.work)[-1]
         planned, finished = (home.epochs(kind)[-1:] for kind in ("plan", "manifest"))
-        self._idle = self._idle + 1 if planned == finished or finished > planned else 0
+        done = bool(finished) and finished >= planned     # before the first epoch there is nothing to be done with
+        self._idle = self._idle + 1 if done else 0
         if self._idle == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -27,11 +27,14 @@ def list_(step: Step = None, reason: Reason = None, rule: Rule = None,
           limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="How many, the newest first.")] = 100,
           file: FileOption = None, environment: Environment = None, output: OutputOption = Output.table) -> None:
     """Records that are still open, the newest first."""
-    found = opened(file, environment).quarantine(step=step, reason=reason, rule=rule, limit=limit)
+    every = opened(file, environment).quarantine(step=step, reason=reason, rule=rule, limit=None)
+    found = every.slice(0, limit)
     columns = _COLUMNS
     if output is Output.table and all(found.column("published").to_pylist()):
         columns = _COLUMNS[:-1]
     show.arrow("quarantine.list", found, output, columns if output is Output.table else None)
+    if found.num_rows < every.num_rows:
+        print(f"of {every.num_rows:,} that are open: --limit {every.num_rows} shows all", file=sys.stderr)
 
 
 @_quarantine.command("show", epilog=examples("mainstem quarantine show 'readings:0:3672:0@readings'"))

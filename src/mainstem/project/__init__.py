@@ -111,9 +111,9 @@ class Pipeline:
         return show_run(self._opened, run_id)
 
     def quarantine(
-        self, *, step: str | None = None, reason: str | None = None, rule: str | None = None, limit: int = 100
+        self, *, step: str | None = None, reason: str | None = None, rule: str | None = None, limit: int | None = 100
     ) -> pa.Table:
-        """What was set aside and is still open, the newest first."""
+        """What was set aside and is still open, the newest first; all of it if `limit` is None."""
         from mainstem.project.aside import listing
 
         return listing(self._opened, step=step, reason=reason, rule=rule, limit=limit)

@@ -81,7 +81,7 @@ def chosen(
             f"there is no quarantined record {sorted(missing)[0]!r}",
             fix="`mainstem quarantine list` shows their ids",
         )
-    return rows.filter(pa.array(keep, pa.bool_())).sort_by([("epoch", "descending"), ("position", "ascending")])
+    return rows.filter(pa.array(keep, pa.bool_())).sort_by([("epoch", "descending"), ("clock", "descending"), ("position", "descending")])
 
 
 def _known(opened: Opened, rows: pa.Table, **filters: str | None) -> None:
@@ -99,8 +99,8 @@ def _known(opened: Opened, rows: pa.Table, **filters: str | None) -> None:
                             fix=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(met) or 'none'}")
 
 
-def listing(opened: Opened, *, step: str | None, reason: str | None, rule: str | None, limit: int) -> pa.Table:
-    """Open rows, the newest first; notes where their reason is asked for."""
+def listing(opened: Opened, *, step: str | None, reason: str | None, rule: str | None, limit: int | None) -> pa.Table:
+    """Open rows, the newest first, all if `limit` is None; notes where their reason is asked for."""
     import pyarrow as pa
 
     rows = chosen(opened, step=step, reason=reason, rule=rule, state=None)
