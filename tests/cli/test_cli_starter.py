@@ -79,7 +79,7 @@ def test_the_greenhouse_runs_and_the_truth_agrees(started, ask):
     assert reasons["late: climate: late"] == kinds["late"]
     listed = data(ask, "quarantine", "list", "--reason", "rule", "--limit", "1")["rows"]
     every = data(ask, "quarantine", "list", "--reason", "rule", "--limit", "100000")["rows"]
-    assert [row["position"] for row in every] == sorted((row["position"] for row in every), reverse=True)      # the newest first
+    assert [row["clock"] for row in every] == sorted((row["clock"] for row in every), reverse=True)            # the newest first
     assert (every[0], len(every)) == (listed[0], kinds["range"])
     assert f"of {len(every):,} that are open" in ask("quarantine", "list", "--reason", "rule", "--limit", "1")[2]
     shown = data(ask, "quarantine", "show", listed[0]["id"])[0]
