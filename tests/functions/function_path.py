@@ -37,7 +37,7 @@ BIG, SMALL = 2**63 - 1, -(2**63)
 SAMPLES: dict[str, list[Any]] = {
     "double": [2.5, NAN, INF, -INF, 0.0, -0.0, -0.5, 1e308, 5e-324, None], "float": [2.5, NAN, None],
     "int64": [3, BIG, SMALL, 0, -7, None], "int32": [2, 1, 0, -3, 2, None], "boolean": [True, False, None],
-    "string": ["abc", "", "Ärger-1", "12", "7.5", "e\u0301", "2026-03-29 02:30+01", "UTC", None],
+    "string": ["abc", "", "Ärger-1", "1", "7.5", "e\u0301", "2026-03-29 02:30+01", "UTC", None],
     "decimal(10,2)": [Decimal("2.50"), Decimal("-99999999.99"), Decimal("0.00"), Decimal("0.01"), None],
     "timestamp": [dt.datetime(2026, 3, 29, 1, 30, tzinfo=_UTC), dt.datetime(2026, 10, 25, 0, 30, 0, 1, _UTC),
                   dt.datetime(2, 1, 1, tzinfo=_UTC), dt.datetime(1969, 12, 31, 23, 59, 59, 999999, _UTC), None],

@@ -97,7 +97,8 @@ def run(
     """Run the pipeline; every error that ends it is a MainstemError."""
     clock = clock or SystemClock()
     name = engines.known(engine or opened.settings.engine)
-    engines.carries(opened, name)            # problems of the file come before anything else
+    opened.plan  # noqa: B018 (problems of the file come before anything else)
+    engines.carries(opened, name)
     with Stop() as stop, contextlib.ExitStack() as open_:
         lease = opened.lease(clock, takeover)
         open_.callback(lease.release)
