@@ -23,7 +23,7 @@ test: $(READY)   ## every layer of tests, one line each
 lint: $(READY)   ## only the quick layers: ruff, mypy, import contracts
 	@$(IN)/python tools/layers.py lint types imports
 
-bench: $(READY)  ## ratios against plain DuckDB scripts doing the same work
+bench: $(READY)  ## ratios beside DuckDB scripts, Bytewax and Spark by hand doing the same work
 	@$(IN)/python benchmarks/run.py
 
 soak: $(READY)   ## the long tests: real kills by the hundred, thousands of epochs

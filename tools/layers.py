@@ -54,13 +54,13 @@ LAYERS = (
           "tests/conformance/test_conformance_tpch.py", "tests/conformance/test_conformance_random.py"),
           environ=(("MAINSTEM_ENGINE", "spark"),), extra="spark", needs="java", alone=True, least=95),
     Layer("soak", files=("tests/soak/*", "tests/*/test_*_soak.py"), asked=True),
-    Layer("crash", files=("tests/crash/*", "tests/*/test_*_crash.py"), least=35),
+    Layer("crash", files=("tests/crash/*", "tests/*/test_*_crash.py"), least=130),
     Layer("input", files=("tests/input/*", "tests/*/test_*_input.py", "tests/conformance/test_conformance_arroyo.py",
-                          "tests/conformance/test_conformance_batch.py", "tests/conformance/test_conformance_sensor.py"), least=45),
-    Layer("conformance", files=("tests/conformance/*", "tests/*/test_*_conformance.py"), least=15),
-    Layer("property", files=("tests/property/*", "tests/*/test_*_property.py", "tests/*/test_*_properties.py"), least=100),
-    Layer("examples", files=("src/mainstem/*.py", "src/mainstem/**/*.py"), least=20),
-    Layer("unit", files=("tests/*",), least=1800),
+                          "tests/conformance/test_conformance_batch.py", "tests/conformance/test_conformance_sensor.py"), least=60),
+    Layer("conformance", files=("tests/conformance/*", "tests/*/test_*_conformance.py"), least=80),
+    Layer("property", files=("tests/property/*", "tests/*/test_*_property.py", "tests/*/test_*_properties.py"), least=230),
+    Layer("examples", files=("src/mainstem/*.py", "src/mainstem/**/*.py"), least=26),
+    Layer("unit", files=("tests/*",), least=5000),
 )
 ORDER = ("lint", "types", "imports", "examples", "unit", "property", "conformance", "input", "crash", "spark", "soak")
 
