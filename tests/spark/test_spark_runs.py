@@ -76,13 +76,13 @@ def test_auto_gives_large_epochs_to_spark_and_small_ones_to_itself(tmp_path: Pat
     embedded = crashing.make(tmp_path / "embedded", rows=200_000)
     project.open(embedded).run()
     file = crashing.make(tmp_path / "auto", rows=200_000)
-    pipeline = project.open(file, flags={"engine": {"spark": {"above": "16MiB"}}})
+    pipeline = project.open(file, flags={"engine": {"spark": {"above": "4MiB"}}})
     first = pipeline.run(engine="auto", each=True)
     assert [(seam["from"], seam["to"]) for seam in first.seams] in ([], [("spark", "local")])
     with (file.parent / "readings.jsonl").open("ab") as more, (embedded.parent / "readings.jsonl").open("ab") as too:
         for target in (more, too):
             target.write(b'{"sensor_id": "s1", "observed_at": "2026-01-05T00:00:00Z", "temperature": 1.5, "seq": 999999}\n')
-    second = project.open(file, flags={"engine": {"spark": {"above": "16MiB"}}}).run(engine="auto", each=True, flush=True)
+    second = project.open(file, flags={"engine": {"spark": {"above": "4MiB"}}}).run(engine="auto", each=True, flush=True)
     assert [(seam["from"], seam["to"]) for seam in first.seams + second.seams] == [("spark", "local")]
     project.open(embedded).run(flush=True)
     assert crashing.content(file) == crashing.content(embedded)
