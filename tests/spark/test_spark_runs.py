@@ -11,6 +11,7 @@ from eventlog import jobs
 
 from mainstem import project
 from mainstem.errors import DataError, SpecError, UserCodeError
+from mainstem.project import tally
 
 
 def legs(result: Any) -> dict[str, Any]:
@@ -72,17 +73,18 @@ def test_history_on_spark_then_on_in_this_process_and_back(tmp_path: Path) -> No
     assert crashing.content(file) == crashing.content(embedded)
 
 
-def test_auto_gives_large_epochs_to_spark_and_small_ones_to_itself(tmp_path: Path) -> None:
+def test_auto_gives_large_epochs_to_spark_and_small_ones_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "_FIRST", 10**9)                # else the first epochs are small
     embedded = crashing.make(tmp_path / "embedded", rows=200_000)
     project.open(embedded).run()
     file = crashing.make(tmp_path / "auto", rows=200_000)
-    pipeline = project.open(file, flags={"engine": {"spark": {"above": "4MiB"}}})
+    pipeline = project.open(file, flags={"engine": {"spark": {"above": "16MiB"}}})
     first = pipeline.run(engine="auto", each=True)
     assert [(seam["from"], seam["to"]) for seam in first.seams] in ([], [("spark", "local")])
     with (file.parent / "readings.jsonl").open("ab") as more, (embedded.parent / "readings.jsonl").open("ab") as too:
         for target in (more, too):
             target.write(b'{"sensor_id": "s1", "observed_at": "2026-01-05T00:00:00Z", "temperature": 1.5, "seq": 999999}\n')
-    second = project.open(file, flags={"engine": {"spark": {"above": "4MiB"}}}).run(engine="auto", each=True, flush=True)
+    second = project.open(file, flags={"engine": {"spark": {"above": "16MiB"}}}).run(engine="auto", each=True, flush=True)
     assert [(seam["from"], seam["to"]) for seam in first.seams + second.seams] == [("spark", "local")]
     project.open(embedded).run(flush=True)
     assert crashing.content(file) == crashing.content(embedded)
