@@ -147,7 +147,7 @@ def test_rows_that_were_replayed_or_discarded_leave_the_quarantine_when_their_ti
     opened(file).run(flush=True)
     account = opened(file).show_run("last")["account"]
     edit(file, "value < 8", "value < 9")
-    first = opened(file).quarantine().to_pylist()
+    first = sorted(opened(file).quarantine().to_pylist(), key=lambda row: row["position"])       # of value 8, 9, 8, 9 ...
     assert len(first) == 12
     opened(file).replay([row["id"] for row in first[:6]])
     opened(file).discard([row["id"] for row in first[6:9]])
